@@ -1,0 +1,36 @@
+/**
+ * How the simulated host and the simulated cluster meet: the host's k3s service starts a cluster API and stops it.
+ * @module
+ */
+
+export interface HostDevice {
+  /** `0000:0a:00.0` */
+  readonly address: string;
+  /** `10de:2330` */
+  readonly id: string;
+  readonly driver: string | null;
+  readonly iommuGroup: number | null;
+}
+
+/** Objects by key, as JSON text: what etcd would keep over a reboot. */
+export type StoredObjects = ReadonlyMap<string, string>;
+
+export interface ClusterApiOptions {
+  readonly nodeName: string;
+  readonly nodeIP: string;
+  /** As `k3s --version` says: `v1.35.3+k3s1`. */
+  readonly version: string;
+  /** The host's PCI devices now; KubeVirt's device plugin looks at them. */
+  readonly devices: () => readonly HostDevice[];
+  /** What an earlier boot stored. */
+  readonly stored: StoredObjects;
+}
+
+export interface ClusterApi {
+  /** TCP port on 127.0.0.1, TLS. */
+  readonly port: number;
+  /** What k3s writes to /etc/rancher/k3s/k3s.yaml: server https://127.0.0.1:6443, CA and client credentials. */
+  readonly kubeconfig: string;
+  stored(): StoredObjects;
+  close(): Promise<void>;
+}

@@ -1,0 +1,132 @@
+/**
+ * Turns the check, apply, verify and undo of a step into its two activities.
+ * @module
+ */
+import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activity';
+import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
+import { FAILURES } from '../domain/run/failures.js';
+import type { PlannedChange } from '../domain/preflight.js';
+import type { PhaseName } from '../domain/run/phases.js';
+import type { RunRef, StepNameOf, StepResult, UndoableStepNameOf } from '../domain/run/steps.js';
+import type { ServerSpec } from '../domain/spec.js';
+import type { Bmc, BmcProvider } from '../ports/bmc.js';
+import type { ClusterProvider } from '../ports/cluster.js';
+import { ProvisionError } from '../ports/failure.js';
+import type { HostProvider } from '../ports/host.js';
+import type { SecretSource } from '../ports/secrets.js';
+import { RemoteHost } from './host/remote-host.js';
+
+/** The outside world as activities get it from the worker. */
+export interface Adapters {
+  readonly hosts: HostProvider;
+  readonly bmcs: BmcProvider;
+  readonly clusters: ClusterProvider;
+  readonly secrets: SecretSource;
+}
+
+/** Argument of every step and undo activity. */
+export interface StepInput {
+  readonly spec: ServerSpec;
+  readonly run: RunRef;
+}
+
+export interface StepContext extends StepInput {
+  readonly host: RemoteHost;
+  readonly bmc: Bmc | null;
+  readonly clusters: ClusterProvider;
+  readonly secrets: SecretSource;
+  /** Aborted when Temporal cancels the activity. Pass it on; don't catch it. */
+  readonly signal: AbortSignal;
+  /** Says that a long step is alive, and at what. */
+  readonly heartbeat: (note: string) => void;
+}
+
+export interface StepImplementation {
+  /** What it would change, read-only, for the plan. */
+  readonly preview?: (ctx: StepContext) => Promise<readonly Omit<PlannedChange, 'phase'>[]>;
+  /** A result when everything is as wanted already, so that nothing is applied; else null. */
+  readonly check?: (ctx: StepContext) => Promise<Omit<StepResult, 'changed'> | null>;
+  /** Makes it so. Every original is saved in the ledger first. Must be safe to repeat. */
+  readonly apply: (ctx: StepContext) => Promise<void>;
+  /** Reads back what apply claims; throws ProvisionError StepNotVerified. */
+  readonly verify: (ctx: StepContext) => Promise<Omit<StepResult, 'changed'>>;
+}
+
+export interface UndoableStepImplementation extends StepImplementation {
+  /** Takes back what this run's ledger says it did, and reads that back. Safe to repeat, and safe when apply never ran. */
+  readonly undo: (ctx: StepContext) => Promise<string>;
+}
+
+/** All steps of a phase: a step that the table names and this lacks, or the other way round, does not compile. */
+export type PhaseSteps<P extends PhaseName> = {
+  readonly [N in StepNameOf<P>]: N extends UndoableStepNameOf<P> ? UndoableStepImplementation : StepImplementation;
+};
+
+export type StepActivity = (input: StepInput) => Promise<StepResult>;
+
+/** The activities of some steps, by activity name: `NAME`, and `NAME.undo` where there is one. */
+export function stepActivities(
+  adapters: Adapters,
+  steps: Readonly<Record<string, StepImplementation | UndoableStepImplementation>>,
+): Record<string, StepActivity> {
+  const activities: Record<string, StepActivity> = {};
+  for (const [name, step] of Object.entries(steps)) {
+    activities[name] = (input) => reporting(() => perform(step, contextOf(adapters, input)));
+    if ('undo' in step) {
+      activities[`${name}.undo`] = (input) =>
+        reporting(async () => ({ changed: true, summary: await step.undo(contextOf(adapters, input)) }));
+    }
+  }
+  return activities;
+}
+
+async function perform(step: StepImplementation, ctx: StepContext): Promise<StepResult> {
+  const present = await step.check?.(ctx);
+  if (present) return { changed: false, ...present };
+  await step.apply(ctx);
+  return { changed: true, ...(await step.verify(ctx)) };
+}
+
+/** The context of an activity that runs now. */
+export function contextOf(adapters: Adapters, input: StepInput): StepContext {
+  const signal = cancellationSignal();
+  const beat = (note: string): void => heartbeat(note);
+  return {
+    ...input,
+    host: new RemoteHost(adapters.hosts.get(input.spec), input.run, signal, beat),
+    bmc: adapters.bmcs.get(input.spec),
+    clusters: adapters.clusters,
+    secrets: adapters.secrets,
+    signal,
+    heartbeat: beat,
+  };
+}
+
+/**
+ * Runs an activity's body: keeps Temporal informed that it is alive, and turns a ProvisionError into the ApplicationFailure of
+ * the same type. Anything else passes as it is and counts as a bug.
+ */
+export async function reporting<T>(body: () => Promise<T>): Promise<T> {
+  const every = (activityInfo().heartbeatTimeoutMs ?? 30_000) / 3;
+  const beat = setInterval(() => heartbeat(), every);
+  try {
+    return await body();
+  } catch (error) {
+    throw error instanceof ProvisionError ? toApplicationFailure(error) : error;
+  } finally {
+    clearInterval(beat);
+  }
+}
+
+export function toApplicationFailure(error: ProvisionError): ApplicationFailure {
+  const waiting = error.type === 'NotBackYet' || error.type === 'NotReadyYet';
+  return ApplicationFailure.create({
+    message: error.message,
+    type: error.type,
+    nonRetryable: !FAILURES[error.type].retryable,
+    details: [error.details],
+    ...(error.cause instanceof Error ? { cause: error.cause } : {}),
+    // Waiting is not an error: no warning in the log, no failure metric.
+    ...(waiting ? { category: ApplicationFailureCategory.BENIGN } : {}),
+  });
+}

@@ -1,0 +1,69 @@
+/**
+ * What a person approves: the staged change, complete enough to be judged, small enough to be read.
+ * @module
+ */
+import type { PciAddress } from '../spec.js';
+
+export interface PlannedFile {
+  readonly path: string;
+  readonly sha256: string;
+  readonly action: 'new' | 'changed';
+}
+
+export interface PlannedImage {
+  readonly path: string;
+  readonly kernel: string;
+  readonly sha256: string;
+}
+
+export interface PlannedDevice {
+  readonly address: PciAddress;
+  /** `10de:2330`. */
+  readonly id: string;
+  /** Driver bound now, or null. */
+  readonly driver: string | null;
+  readonly iommuGroup: number;
+}
+
+/** The part the digest is made of: anything here that changes voids an approval. */
+export interface RebootPlanFacts {
+  readonly bootId: string;
+  readonly kernel: string;
+  readonly strategy: 'known-good' | 'direct';
+  readonly files: readonly PlannedFile[];
+  readonly images: readonly PlannedImage[];
+  /** Kernel command line of the running boot and of the trial. */
+  readonly commandLine: { readonly now: string; readonly next: string };
+  /** The default entry as GRUB would choose it now. */
+  readonly defaultEntry: string;
+  readonly devices: readonly PlannedDevice[];
+  /** What runs on the host now that the reboot would stop: names, sorted. */
+  readonly workloads: {
+    readonly vms: readonly string[];
+    readonly gpuProcesses: readonly string[];
+    readonly foreignPods: readonly string[];
+  };
+}
+
+export interface RebootPlan extends RebootPlanFacts {
+  /** `7f3a-91c2`: the first 32 bits of the SHA-256 over the canonical JSON of the facts. */
+  readonly digest: string;
+  /** Complete SHA-256. */
+  readonly sha256: string;
+  readonly imagesRebuilt: number;
+  /** Unified diff of the generated grub.cfg and the files, at most 6,000 characters, with a note when cut. */
+  readonly diff: string;
+  /** Durations of earlier boots in seconds, newest first; from journalctl's list of boots. */
+  readonly earlierBootSeconds: readonly number[];
+  readonly alarmSeconds: number;
+  readonly deadManSeconds: number;
+  readonly bmc: { readonly kind: 'none' | 'ipmi' | 'redfish'; readonly tested: boolean; readonly console: boolean };
+  /** ISO 8601; null when there is no node to cordon yet. */
+  readonly cordonedAt: string | null;
+  readonly stays: readonly string[];
+  readonly warnings: readonly string[];
+  readonly allows: { readonly reboots: number; readonly powerCycles: number };
+}
+
+/** What undo may do, printed with the question and approved together with the reboot. */
+export const UNDO_ALLOWANCE = { reboots: 2, powerCycles: 2 } as const;

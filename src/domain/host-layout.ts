@@ -1,0 +1,40 @@
+/**
+ * Where things are on a provisioned host. Every path the system writes is named here.
+ * @module
+ */
+
+export const STATE_DIR = '/var/lib/gpu-provision';
+export const LEDGER_DIR = `${STATE_DIR}/ledger`;
+/** Taken with flock(1) around every mutation. */
+export const LOCK_FILE = `${STATE_DIR}/lock`;
+/** `RUN EPOCH`: who may change the host now. */
+export const FENCE_FILE = `${STATE_DIR}/fence`;
+
+/** Copies of what booted, outside the names that update-initramfs and update-grub look at. */
+export const KNOWN_GOOD_DIR = '/boot/gpu-provision/known-good';
+
+export const HOOK_PATH = '/etc/initramfs-tools/scripts/init-top/vfio-pci-override';
+/** Sorts before `udev`, execs the hook. Without it the hook runs too late. */
+export const LAUNCHER_PATH = '/etc/initramfs-tools/scripts/init-top/00-vfio-first';
+export const INITRAMFS_MODULES_PATH = '/etc/initramfs-tools/modules';
+/** Written by the hook, survives into the real root. */
+export const HOOK_STATUS_PATH = '/run/initramfs/vfio-pci-override.status';
+
+export const GRUB_CUSTOM_CFG = '/boot/grub/custom.cfg';
+export const GRUB_CFG = '/boot/grub/grub.cfg';
+export const GRUBENV = '/boot/grub/grubenv';
+export const GRUB_DROP_IN = '/etc/default/grub.d/99-gpu-provision.cfg';
+/** GRUB variable: set means the next boot is the trial, once. */
+export const GRUB_TRIAL_VARIABLE = 'gp_trial';
+export const KNOWN_GOOD_ENTRY = 'gpu-provision-known-good';
+export const TRIAL_ENTRY = 'gpu-provision-trial';
+
+export const DEAD_MAN_UNIT = 'gpu-provision-dead-man.service';
+export const DEAD_MAN_UNIT_PATH = `/etc/systemd/system/${DEAD_MAN_UNIT}`;
+export const DEAD_MAN_SCRIPT_PATH = '/usr/local/lib/gpu-provision/dead-man';
+/** Its existence tells the dead-man service that the controller has seen this boot; holds the boot id. */
+export const CONFIRMED_PATH = '/run/gpu-provision/confirmed';
+
+/** Transient units of a run: long commands run as these. */
+export const unitName = (runId: string, step: string): string =>
+  `gpu-provision-${runId.slice(0, 8)}-${step.replace(/[^a-z0-9]+/g, '-')}.service`;

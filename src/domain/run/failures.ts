@@ -1,0 +1,61 @@
+/**
+ * The closed set of failures that activities may report. The key is the `type` of Temporal's ApplicationFailure.
+ * What is not in this table is a bug of ours: it fails the workflow task, waits for a fixed worker and compensates nothing.
+ * @module
+ */
+
+export interface FailureKind {
+  /** Whether another attempt of the same activity can help without anybody doing anything. */
+  readonly retryable: boolean;
+  /** What it means for the operator, and what to do. */
+  readonly advice: string;
+}
+
+export const FAILURES = {
+  HostUnreachable: { retryable: true, advice: 'no SSH connection: check network, power and sshd of the host' },
+  HostBooting: { retryable: true, advice: 'the host answers but does not accept logins yet: it is still booting' },
+  LinkLost: { retryable: true, advice: 'the SSH connection broke while a command ran; it is read back, not repeated' },
+  CommandTimeout: { retryable: true, advice: 'a command on the host took longer than its limit' },
+  HostKeyUnknown: {
+    retryable: false,
+    advice: 'the host key is not in known_hosts: check its fingerprint at the console, then add it',
+  },
+  HostKeyChanged: {
+    retryable: false,
+    advice: 'the host shows another key than the pinned one: rescue system, reinstallation or another machine',
+  },
+  AuthenticationFailed: { retryable: false, advice: 'the host refuses user or key: check ssh.user and ssh.key' },
+  SudoRefused: { retryable: false, advice: 'sudo asks for a password: install the sudo rule from the docs' },
+  SecretUnreadable: { retryable: false, advice: 'a secret reference cannot be read by the worker' },
+  CommandFailed: { retryable: false, advice: 'a command on the host failed; its output is in the message' },
+  OutputUnexpected: {
+    retryable: false,
+    advice: 'the host printed something that cannot be understood; nothing is assumed',
+  },
+  StepNotVerified: { retryable: false, advice: 'a change was made, but reading it back does not show it' },
+  Fenced: { retryable: false, advice: 'another run or the compensation of this run owns the host now' },
+  HostLocked: { retryable: false, advice: 'another run holds this host: finish or resume that run first' },
+  NotBackYet: { retryable: true, advice: 'the host has not come back from its reboot yet' },
+  NotReadyYet: { retryable: true, advice: 'the cluster is still working on it; the message says on what' },
+  Drifted: { retryable: false, advice: 'what was approved is not what is there any more: the approval is void' },
+  BootFailed: { retryable: false, advice: 'the reboot did not end in the trial boot' },
+  IsolationNotVerified: { retryable: false, advice: 'not all GPUs are on vfio-pci; see the truth table' },
+  RestoreNotVerified: { retryable: false, advice: 'the host is not proven to be as before' },
+  Blocked: { retryable: false, advice: 'preflight found something that must be solved first' },
+  BmcUnavailable: { retryable: true, advice: 'the BMC does not answer or refuses the credentials' },
+  ClusterUnreachable: { retryable: true, advice: 'the Kubernetes API of the host does not answer' },
+  ClusterConflict: {
+    retryable: false,
+    advice: 'something in the cluster belongs to somebody else or has another version',
+  },
+  AcceptanceFailed: { retryable: false, advice: 'the GPU job failed or its figures are below the minimum' },
+  Rejected: { retryable: false, advice: 'a person rejected the question' },
+  Expired: { retryable: false, advice: 'nobody decided in time' },
+  GivenUp: { retryable: false, advice: 'a person gave a parked phase up' },
+} as const satisfies Record<string, FailureKind>;
+
+export type FailureType = keyof typeof FAILURES;
+
+export function isFailureType(type: string): type is FailureType {
+  return Object.hasOwn(FAILURES, type);
+}

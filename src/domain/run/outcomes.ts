@@ -1,0 +1,20 @@
+/**
+ * How a run can end, and what each ending promises. Exit codes are part of the interface.
+ * @module
+ */
+
+export const OUTCOMES = {
+  provisioned: { exit: 0, means: 'all phases verified' },
+  restored: { exit: 3, means: 'GPU isolation failed or was cancelled; the host is verified to be as before it' },
+  'needs-hands': { exit: 4, means: 'the host cannot be proven safe; the run waits for a person and `resume`' },
+  rejected: { exit: 5, means: 'the reboot was rejected; what was staged is taken away, no reboot happened' },
+  expired: { exit: 5, means: 'nobody decided in time; what was staged is taken away, no reboot happened' },
+  incomplete: { exit: 6, means: 'a parked phase was given up; what is in place is verified and listed' },
+  refused: { exit: 7, means: 'preflight blocks; nothing was changed' },
+  cancelled: { exit: 6, means: 'cancelled by a person; the phase it hit was unwound, what is in place is listed' },
+} as const satisfies Record<string, { exit: number; means: string }>;
+
+export type Outcome = keyof typeof OUTCOMES;
+
+/** Exit codes of the commands that are not outcomes of a run. */
+export const EXIT = { done: 0, bug: 1, badInput: 2, unreachable: 8, alreadyRunning: 9 } as const;

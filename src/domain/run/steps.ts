@@ -1,0 +1,191 @@
+/**
+ * Every step of a run as data. A step is one activity of the same name, and one more (`NAME.undo`) if it can be undone.
+ * The Temporal UI therefore reads as the runbook. `activities/` holds what each step does.
+ * @module
+ */
+import type { PhaseName } from './phases.js';
+
+/** Which row of the policy table (activities' timeouts and retries) a step uses. */
+export type StepPolicy = 'read' | 'change' | 'long-change' | 'cluster-change' | 'cluster-wait';
+
+export interface Step {
+  /** `phase.step`, the activity's name. */
+  readonly name: string;
+  /** A sentence without a full stop, for UI and log. */
+  readonly summary: string;
+  readonly policy: StepPolicy;
+  readonly undo: boolean;
+}
+
+export const STEPS = {
+  preflight: [
+    { name: 'preflight.check', summary: 'read the facts of the host and judge them', policy: 'read', undo: false },
+  ],
+  'node-preparation': [
+    {
+      name: 'preparation.claim-host',
+      summary: 'take the host lock and open the ledger',
+      policy: 'change',
+      undo: false,
+    },
+    {
+      name: 'preparation.copy-known-good',
+      summary: 'copy the kernel and initrd that booted, before packages rebuild them',
+      policy: 'change',
+      undo: false,
+    },
+    { name: 'preparation.install-packages', summary: 'install packages', policy: 'long-change', undo: false },
+    { name: 'preparation.load-modules', summary: 'load kernel modules now and at boot', policy: 'change', undo: false },
+    { name: 'preparation.set-sysctl', summary: 'set kernel parameters', policy: 'change', undo: false },
+    { name: 'preparation.exclude-drbd', summary: 'keep multipath off DRBD devices', policy: 'change', undo: false },
+    { name: 'preparation.filter-lvm', summary: 'keep LVM off volumes of guests', policy: 'change', undo: false },
+    {
+      name: 'preparation.configure-containerd',
+      summary: 'write the containerd drop-in before k3s starts first',
+      policy: 'change',
+      undo: false,
+    },
+  ],
+  k3s: [
+    { name: 'k3s.install', summary: 'install the pinned k3s', policy: 'long-change', undo: true },
+    { name: 'k3s.await-node', summary: 'wait for /readyz and the Node object', policy: 'cluster-wait', undo: false },
+  ],
+  'gpu-isolation': [
+    {
+      name: 'isolation.save-boot-state',
+      summary: 'save every boot image, grub.cfg and grubenv in the ledger',
+      policy: 'change',
+      undo: false,
+    },
+    {
+      name: 'isolation.publish-known-good-default',
+      summary: 'make the entry that already booted the default',
+      policy: 'change',
+      undo: true,
+    },
+    {
+      name: 'isolation.check-saved-images',
+      summary: 'prove that the saved images can be put back',
+      policy: 'change',
+      undo: true,
+    },
+    { name: 'isolation.hold-kernel', summary: 'hold kernel packages, mask apt timers', policy: 'change', undo: true },
+    { name: 'isolation.write-modules', summary: 'put the vfio modules into every image', policy: 'change', undo: true },
+    {
+      name: 'isolation.write-hook',
+      summary: 'write the init-top hook vfio-pci-override',
+      policy: 'change',
+      undo: true,
+    },
+    {
+      name: 'isolation.write-launcher',
+      summary: 'write the launcher that runs the hook before udev',
+      policy: 'change',
+      undo: true,
+    },
+    {
+      name: 'isolation.write-command-line',
+      summary: 'add iommu=pt to the kernel command line',
+      policy: 'change',
+      undo: true,
+    },
+    { name: 'isolation.build-images', summary: 'rebuild every boot image', policy: 'long-change', undo: false },
+    {
+      name: 'isolation.inspect-images',
+      summary: 'open every image: order, mode, hash, modules',
+      policy: 'change',
+      undo: false,
+    },
+    {
+      name: 'isolation.write-dead-man',
+      summary: 'install the dead-man service for trial boots',
+      policy: 'change',
+      undo: true,
+    },
+    { name: 'isolation.publish-trial-entry', summary: 'add the one-shot trial entry', policy: 'change', undo: true },
+  ],
+  cozystack: [
+    {
+      name: 'cozystack.install-operator',
+      summary: 'install the Cozystack operator',
+      policy: 'cluster-change',
+      undo: false,
+    },
+    { name: 'cozystack.apply-platform', summary: 'apply the platform Package', policy: 'cluster-change', undo: false },
+    {
+      name: 'cozystack.await-releases',
+      summary: 'wait for every HelmRelease, list again, wait again',
+      policy: 'cluster-wait',
+      undo: false,
+    },
+    {
+      name: 'cozystack.configure-root-tenant',
+      summary: 'give the root tenant etcd and ingress',
+      policy: 'cluster-change',
+      undo: false,
+    },
+  ],
+  kubevirt: [
+    {
+      name: 'kubevirt.permit-gpus',
+      summary: 'permit the GPUs: Package value and live KubeVirt CR',
+      policy: 'cluster-change',
+      undo: true,
+    },
+    {
+      name: 'kubevirt.await-allocatable',
+      summary: 'wait until the node offers every GPU',
+      policy: 'cluster-wait',
+      undo: false,
+    },
+  ],
+  'nested-cluster': [
+    { name: 'nested.create-tenant', summary: 'create the tenant', policy: 'cluster-change', undo: true },
+    {
+      name: 'nested.create-cluster',
+      summary: 'create the nested cluster with GPUs and GPU Operator',
+      policy: 'cluster-change',
+      undo: true,
+    },
+    {
+      name: 'nested.await-gpus',
+      summary: 'wait until nested nodes offer nvidia.com/gpu',
+      policy: 'cluster-wait',
+      undo: false,
+    },
+  ],
+  acceptance: [
+    { name: 'acceptance.run-job', summary: 'run the GPU job', policy: 'cluster-change', undo: true },
+    {
+      name: 'acceptance.await-job',
+      summary: 'wait for the GPU job and read its figures',
+      policy: 'cluster-wait',
+      undo: false,
+    },
+  ],
+} as const satisfies Record<PhaseName, readonly Step[]>;
+
+/** `phase.step`. */
+export type StepName = (typeof STEPS)[PhaseName][number]['name'];
+export type StepNameOf<P extends PhaseName> = (typeof STEPS)[P][number]['name'];
+/** Steps of a phase that have an undo. */
+export type UndoableStepNameOf<P extends PhaseName> = Extract<(typeof STEPS)[P][number], { undo: true }>['name'];
+
+export function stepsOf(phase: PhaseName): readonly Step[] {
+  return STEPS[phase];
+}
+
+/** What a step reports: what was found or made true, read back. Small JSON; no contents of files, no secrets. */
+export interface StepResult {
+  /** false when everything was already as wanted. */
+  readonly changed: boolean;
+  /** For people, e.g. `11 packages installed`. */
+  readonly summary: string;
+  readonly facts?: Readonly<Record<string, unknown>>;
+}
+
+/** Which run acts, and in which epoch: compensation raises the epoch, and the host refuses older ones. */
+export interface RunRef {
+  readonly id: string;
+  readonly epoch: number;
+}

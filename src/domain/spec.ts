@@ -1,0 +1,113 @@
+/**
+ * One server as the inventory describes it, resolved: defaults applied, units in the names, secrets as references.
+ * This is what a run is started with, so that it never depends on a file that changes under it.
+ * @module
+ */
+
+/** Where a secret is, never what it is: `file:/absolute/path` or `env:NAME`, resolved by the worker when needed. */
+export type SecretRef = `file:${string}` | `env:${string}`;
+
+/** A PCI address in full form, lower case: `0000:0a:00.0`. */
+export type PciAddress = string;
+
+export type BmcSpec =
+  | { readonly kind: 'none' }
+  | {
+      readonly kind: 'ipmi';
+      readonly host: string;
+      readonly port: number;
+      readonly cipherSuite: number;
+      readonly credentials: SecretRef;
+    }
+  | {
+      readonly kind: 'redfish';
+      /** Base URL, e.g. `https://192.0.2.111`. */
+      readonly url: string;
+      /** SHA-256 of the BMC's certificate (`sha256:` and 64 hex digits, no colons); null trusts the system's CAs. */
+      readonly tlsFingerprint: string | null;
+      /** A secret of the form `user:password`. */
+      readonly credentials: SecretRef;
+    };
+
+export interface SshSpec {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  /** Private key; null means the agent at SSH_AUTH_SOCK of the worker. */
+  readonly key: SecretRef | null;
+  /** Absolute path of the known_hosts file on the worker. */
+  readonly knownHosts: string;
+}
+
+export interface BootSpec {
+  readonly strategy: 'known-good' | 'direct';
+  /** After this long in a trial boot without confirmation the host reboots by itself. */
+  readonly deadManSeconds: number;
+  readonly approvalExpiresSeconds: number;
+  readonly approvalReminderSeconds: number;
+  /** Between the two readings of the truth table. */
+  readonly settleSeconds: number;
+  /** The patience of each rung of the escalation ladder. */
+  readonly ladder: LadderSpec;
+}
+
+/** Seconds each rung waits for the host before the next rung is taken. */
+export interface LadderSpec {
+  /** From the reboot request to the alarm: the longest normal boot with a margin. */
+  readonly waitSeconds: number;
+  readonly lookSeconds: number;
+  readonly gracefulSeconds: number;
+  readonly powerCycleSeconds: number;
+}
+
+export interface GpuSpec {
+  /** PCI vendor and device, lower case: `10de:2330`. */
+  readonly id: string;
+  readonly addresses: readonly PciAddress[];
+  /** Extended resource name KubeVirt offers: `nvidia.com/H100_SXM5_80GB`. */
+  readonly resource: string;
+  readonly nvswitch: 'none';
+}
+
+export interface NestedSpec {
+  readonly name: string;
+  readonly tenant: string;
+  readonly nodes: number;
+  readonly cpu: number;
+  readonly memory: string;
+  readonly disk: string;
+  readonly gpusPerNode: number;
+}
+
+export interface ClusterSpec {
+  readonly name: string;
+  readonly k3s: { readonly version: string; readonly token: SecretRef | null };
+  readonly cozystack: { readonly version: string; readonly host: string; readonly externalIPs: readonly string[] };
+  readonly nested: readonly NestedSpec[];
+}
+
+/** Where the site's own copies are; null means the public place. */
+export interface MirrorsSpec {
+  readonly apt: string | null;
+  readonly k3s: string | null;
+  readonly registries: string | null;
+}
+
+export interface ServerSpec {
+  readonly name: string;
+  readonly site: string;
+  readonly role: 'server';
+  /** Address of the node in the cluster network. */
+  readonly nodeIP: string;
+  /** DMI system serial, compared over SSH and BMC. */
+  readonly serial: string;
+  readonly ssh: SshSpec;
+  readonly bmc: BmcSpec;
+  readonly gpus: GpuSpec;
+  readonly boot: BootSpec;
+  readonly workloads: 'refuse' | 'stop';
+  readonly cluster: ClusterSpec;
+  readonly mirrors: MirrorsSpec;
+  /** Disks for storage, by id; empty when an existing pool is used. */
+  readonly disks: readonly string[];
+}

@@ -1,0 +1,30 @@
+/**
+ * Out-of-band power control. Every method throws ProvisionError BmcUnavailable or SecretUnreadable.
+ * @module
+ */
+import type { ServerSpec } from '../domain/spec.js';
+
+export type PowerState = 'on' | 'off' | 'unknown';
+
+export interface BmcIdentity {
+  /** System serial as the BMC knows it; null where the protocol has none. */
+  readonly serial: string | null;
+  readonly model: string | null;
+}
+
+export interface Bmc {
+  readonly kind: 'ipmi' | 'redfish';
+  identity(signal?: AbortSignal): Promise<BmcIdentity>;
+  powerState(signal?: AbortSignal): Promise<PowerState>;
+  /** Asks the operating system to shut down and restart (ACPI). Returns when the BMC accepted it, not when it happened. */
+  gracefulRestart(signal?: AbortSignal): Promise<void>;
+  /** Off, wait until the BMC says off, wait a little, on, wait until it says on. */
+  powerCycle(signal?: AbortSignal): Promise<void>;
+  /** The newest lines of the system event log, newest last; empty where there is none. */
+  eventLog(signal?: AbortSignal): Promise<readonly string[]>;
+}
+
+export interface BmcProvider {
+  /** null when the inventory says `bmc: none`. */
+  get(spec: ServerSpec): Bmc | null;
+}
