@@ -5,6 +5,8 @@
 
 export const STATE_DIR = '/var/lib/gpu-provision';
 export const LEDGER_DIR = `${STATE_DIR}/ledger`;
+/** JSON `{run, workflowId, state, at}`, state open, committed or closed. */
+export const LEDGER_STATE_FILE = `${LEDGER_DIR}/run`;
 /** Taken with flock(1) around every mutation. */
 export const LOCK_FILE = `${STATE_DIR}/lock`;
 /** `RUN EPOCH`: who may change the host now. */
@@ -12,6 +14,10 @@ export const FENCE_FILE = `${STATE_DIR}/fence`;
 
 /** Copies of what booted, outside the names that update-initramfs and update-grub look at. */
 export const KNOWN_GOOD_DIR = '/boot/gpu-provision/known-good';
+export const KNOWN_GOOD_KERNEL = `${KNOWN_GOOD_DIR}/vmlinuz`;
+export const KNOWN_GOOD_INITRD = `${KNOWN_GOOD_DIR}/initrd.img`;
+/** The menu entry of grub.cfg that booted, as text. */
+export const KNOWN_GOOD_STANZA = `${KNOWN_GOOD_DIR}/stanza`;
 
 export const HOOK_PATH = '/etc/initramfs-tools/scripts/init-top/vfio-pci-override';
 /** Sorts before `udev`, execs the hook. Without it the hook runs too late. */

@@ -10,6 +10,7 @@ export const BOOT_OUTCOMES = {
   'same-boot': 'the host went silent and answers with the old boot id: it did not reboot',
   'fell-back': 'the host is back in the known-good boot: the trial failed',
   trial: 'the host is in the trial boot',
+  default: 'the host is in its default entry, as asked',
   'other-entry': 'the host booted an entry that is neither the trial nor known-good',
   flapping: 'the host rebooted again while it was looked at',
   'host-key-changed': 'something answers at the address with another host key',
@@ -46,7 +47,8 @@ export function parseBootReading(stdout: string): BootReading | null {
 }
 
 export const KNOWN_GOOD_TOKEN = 'gpu-provision.known-good';
-export const trialToken = (runId: string): string => `gpu-provision.trial=${runId}`;
+const TRIAL_PREFIX = 'gpu-provision.trial=';
+export const trialToken = (runId: string): string => `${TRIAL_PREFIX}${runId}`;
 
 export interface ExpectedBoot {
   readonly oldBootId: string;
@@ -60,5 +62,6 @@ export function classifyBoot(reading: BootReading, expected: ExpectedBoot, wasSi
   const words = reading.commandLine.split(/\s+/);
   if (expected.trial !== null && words.includes(expected.trial)) return 'trial';
   if (words.includes(KNOWN_GOOD_TOKEN)) return 'fell-back';
+  if (expected.trial === null && !words.some((word) => word.startsWith(TRIAL_PREFIX))) return 'default';
   return 'other-entry';
 }

@@ -9,9 +9,8 @@ export const OUTCOMES = {
   'needs-hands': { exit: 4, means: 'the host cannot be proven safe; the run waits for a person and `resume`' },
   rejected: { exit: 5, means: 'the reboot was rejected; what was staged is taken away, no reboot happened' },
   expired: { exit: 5, means: 'nobody decided in time; what was staged is taken away, no reboot happened' },
-  incomplete: { exit: 6, means: 'a parked phase was given up; what is in place is verified and listed' },
+  incomplete: { exit: 6, means: 'a phase was given up or cancelled; what is in place is verified and listed' },
   refused: { exit: 7, means: 'preflight blocks; nothing was changed' },
-  cancelled: { exit: 6, means: 'cancelled by a person; the phase it hit was unwound, what is in place is listed' },
 } as const satisfies Record<string, { exit: number; means: string }>;
 
 export type Outcome = keyof typeof OUTCOMES;

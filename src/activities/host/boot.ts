@@ -1,0 +1,81 @@
+/**
+ * Reads and changes of the boot chain that several activities need.
+ * @module
+ */
+import { defaultEntry, parseGrubConfig, parseGrubEnvironment, type GrubConfig, type MenuEntry } from '../../domain/boot/grub-config.js';
+import { parseImageFacts, type ImageFacts } from '../../domain/boot/initramfs.js';
+import {
+  GRUBENV,
+  GRUB_CFG,
+  GRUB_TRIAL_VARIABLE,
+  HOOK_PATH,
+  KNOWN_GOOD_STANZA,
+  LAUNCHER_PATH,
+} from '../../domain/host-layout.js';
+import { ProvisionError } from '../../ports/failure.js';
+import { INSPECT_IMAGE, SET_GRUB_VARIABLE } from './boot-scripts.js';
+import type { RemoteHost } from './remote-host.js';
+
+/** Unpacking an image with the nvidia modules takes a minute on slow disks. */
+const INSPECT_TIMEOUT_MS = 10 * 60_000;
+/** Not /tmp: an unpacked image has several hundred MB and /tmp may be in memory. */
+const INSPECT_DIR = '/var/tmp/gpu-provision-image';
+
+export const hookName = HOOK_PATH.slice(HOOK_PATH.lastIndexOf('/') + 1);
+export const launcherName = LAUNCHER_PATH.slice(LAUNCHER_PATH.lastIndexOf('/') + 1);
+
+/** Paths of every boot image, `/boot/initrd.img-VERSION`, sorted. */
+export async function bootImages(host: RemoteHost): Promise<readonly string[]> {
+  const out = await host.must(['find', '/boot', '-maxdepth', '1', '-type', 'f', '-name', 'initrd.img-*']);
+  const images = out.split('\n').filter((path) => /^\/boot\/initrd\.img-[\w.+-]+$/.test(path) && !isLeftover(path));
+  if (images.length === 0) throw new ProvisionError('OutputUnexpected', 'no /boot/initrd.img-* on the host');
+  return images.toSorted();
+}
+
+/** What an interrupted update-initramfs leaves behind. */
+export const isLeftover = (path: string): boolean => /\.(new|bak|dpkg-bak|dpkg-new|old)$/.test(path);
+
+export const kernelOf = (image: string): string => image.replace('/boot/initrd.img-', '');
+
+/** Opens an image on the host. Throws OutputUnexpected when it can't be opened or isn't made by initramfs-tools. */
+export async function inspectImage(host: RemoteHost, image: string): Promise<ImageFacts> {
+  const kernel = kernelOf(image);
+  const hash = (await host.hashFiles([image])).get(image) ?? null;
+  if (hash === null) throw new ProvisionError('OutputUnexpected', `${image} does not exist`);
+  const out = await host.script(INSPECT_IMAGE, [image, INSPECT_DIR, kernel, hookName, launcherName], { timeoutMs: INSPECT_TIMEOUT_MS });
+  const facts = parseImageFacts(image, kernel, hash, out);
+  if (facts === null) throw new ProvisionError('OutputUnexpected', `${image} cannot be read as an image of initramfs-tools`);
+  return facts;
+}
+
+export async function readGrubConfig(host: RemoteHost): Promise<GrubConfig> {
+  const text = await host.readFile(GRUB_CFG);
+  if (text === null) throw new ProvisionError('OutputUnexpected', `${GRUB_CFG} does not exist`);
+  return parseGrubConfig(text);
+}
+
+export async function readGrubEnvironment(host: RemoteHost): Promise<ReadonlyMap<string, string>> {
+  return parseGrubEnvironment(await host.must(['grub-editenv', GRUBENV, 'list']));
+}
+
+/** The entry update-grub made the default, whatever custom.cfg says. */
+export async function generatedDefault(host: RemoteHost): Promise<MenuEntry> {
+  const entry = defaultEntry(await readGrubConfig(host), await readGrubEnvironment(host));
+  if (entry === null) throw new ProvisionError('OutputUnexpected', `the default entry of ${GRUB_CFG} can't be told`);
+  return entry;
+}
+
+/** The entry that booted, as phase 2 kept it. */
+export async function bootedEntry(host: RemoteHost): Promise<MenuEntry> {
+  const text = await host.readFile(KNOWN_GOOD_STANZA);
+  const entry = text === null ? undefined : parseGrubConfig(text).entries[0];
+  if (entry === undefined) throw new ProvisionError('StepNotVerified', `${KNOWN_GOOD_STANZA} does not hold a menu entry`);
+  return entry;
+}
+
+/** Arms (`1`) or disarms (empty) the one-shot trial: durable for GRUB, and read back. */
+export async function setTrialOrder(host: RemoteHost, value: '1' | ''): Promise<void> {
+  const out = await host.changeScript(SET_GRUB_VARIABLE, [GRUBENV, GRUB_TRIAL_VARIABLE, value]);
+  const now = parseGrubEnvironment(out).get(GRUB_TRIAL_VARIABLE) ?? '';
+  if (now !== value) throw new ProvisionError('StepNotVerified', `${GRUB_TRIAL_VARIABLE} reads back as "${now}", not "${value}"`);
+}
