@@ -3,27 +3,15 @@
  * Every method throws ProvisionError: ClusterUnreachable (retry), ClusterConflict (another owner or invalid object).
  * @module
  */
+import type { KubeObject } from '../domain/cluster/objects.js';
 import type { ServerSpec } from '../domain/spec.js';
+export type { KubeObject };
 
 export interface ObjectRef {
   readonly apiVersion: string;
   readonly kind: string;
   readonly name: string;
   readonly namespace?: string;
-}
-
-export interface KubeObject {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: {
-    readonly name: string;
-    readonly namespace?: string;
-    readonly uid?: string;
-    readonly resourceVersion?: string;
-    readonly labels?: Readonly<Record<string, string>>;
-    readonly annotations?: Readonly<Record<string, string>>;
-  };
-  readonly [field: string]: unknown;
 }
 
 export interface Cluster {

@@ -1,0 +1,81 @@
+/**
+ * Kubernetes objects as plain JSON, and safe ways to look into them. Objects come from a cluster: nothing about their shape is taken for granted.
+ * @module
+ */
+
+export interface KubeObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly uid?: string;
+    readonly resourceVersion?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+  readonly [field: string]: unknown;
+}
+
+/** `Kind namespace/name`, as messages name an object. */
+export function nameOf(object: {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+}): string {
+  const { name, namespace } = object.metadata;
+  return `${object.kind} ${namespace === undefined ? name : `${namespace}/${name}`}`;
+}
+
+/** The value at a path of field names and list positions, or undefined where the path leaves the object. */
+export function at(value: unknown, ...path: readonly (string | number)[]): unknown {
+  let here = value;
+  for (const step of path) {
+    if (typeof here !== 'object' || here === null) return undefined;
+    here = Reflect.get(here, step);
+  }
+  return here;
+}
+
+/** The string at a path, or null. */
+export function textAt(value: unknown, ...path: readonly (string | number)[]): string | null {
+  const found = at(value, ...path);
+  return typeof found === 'string' ? found : null;
+}
+
+/** The list at a path; empty when there is none. */
+export function listAt(value: unknown, ...path: readonly (string | number)[]): readonly unknown[] {
+  const found = at(value, ...path);
+  return Array.isArray(found) ? found : [];
+}
+
+/** The whole number at a path, also when written as a string like Kubernetes quantities; or null. */
+export function countAt(value: unknown, ...path: readonly (string | number)[]): number | null {
+  const found = at(value, ...path);
+  if (typeof found === 'number' && Number.isInteger(found)) return found;
+  return typeof found === 'string' && /^\d+$/.test(found) ? Number(found) : null;
+}
+
+export interface Condition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** A condition of `status.conditions`, or null when the controller has not written it yet. */
+export function conditionOf(object: KubeObject, type: string): Condition | null {
+  for (const item of listAt(object, 'status', 'conditions')) {
+    if (textAt(item, 'type') !== type) continue;
+    return {
+      type,
+      status: textAt(item, 'status') ?? 'Unknown',
+      reason: textAt(item, 'reason') ?? '',
+      message: textAt(item, 'message') ?? '',
+    };
+  }
+  return null;
+}
+
+export function hasCondition(object: KubeObject, type: string): boolean {
+  return conditionOf(object, type)?.status === 'True';
+}
