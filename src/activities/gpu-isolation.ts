@@ -1,0 +1,424 @@
+/**
+ * Phase 4, staging: everything up to the question. No step here reboots, and a power cut between any two of them ends in the
+ * known-good boot or in the untouched default.
+ * @module
+ */
+import { trialArguments, renderCustomCfg } from '../domain/boot/custom-cfg.js';
+import { renderDeadManScript, renderDeadManUnit } from '../domain/boot/dead-man.js';
+import { LAUNCHER, renderHook, withVfioModules } from '../domain/boot/hook.js';
+import { imageProblems, leftovers } from '../domain/boot/initramfs.js';
+import {
+  DEAD_MAN_SCRIPT_PATH,
+  DEAD_MAN_UNIT,
+  DEAD_MAN_UNIT_PATH,
+  GRUB_CFG,
+  GRUB_CUSTOM_CFG,
+  GRUB_DROP_IN,
+  HOOK_PATH,
+  INITRAMFS_MODULES_PATH,
+  KNOWN_GOOD_INITRD,
+  KNOWN_GOOD_KERNEL,
+  LAUNCHER_PATH,
+} from '../domain/host-layout.js';
+import { ProvisionError } from '../ports/failure.js';
+import type { PhaseSteps, StepContext, UndoableStepImplementation } from './define-step.js';
+import {
+  bootImages,
+  bootedEntry,
+  generatedDefault,
+  hookName,
+  inspectImage,
+  isLeftover,
+  kernelOf,
+  launcherName,
+  setTrialOrder,
+} from './host/boot.js';
+import { noteOnce, readNote, writeNote } from './host/ledger.js';
+import { sha256, type FileContent } from './host/remote-host.js';
+import { REMOVE_FILE } from './host/scripts.js';
+
+/** Timers of Ubuntu that install packages and rebuild images behind our back. */
+const APT_TIMERS = ['apt-daily.timer', 'apt-daily-upgrade.timer'];
+const NOTE_HELD = 'held-packages';
+const NOTE_MASKED = 'masked-timers';
+/** `sha256 path` of each image this run built. Its absence says that a build never finished. */
+const NOTE_BUILT = 'built-images';
+
+export const GRUB_DROP_IN_TEXT = `# Written by gpu-provision. iommu=pt: no DMA translation for the host's own devices; guests are still isolated.
+GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT iommu=pt"
+`;
+
+const hookFile = (ctx: Pick<StepContext, 'spec'>): FileContent => ({
+  path: HOOK_PATH,
+  content: renderHook(ctx.spec.gpus),
+  mode: '755',
+});
+const launcherFile: FileContent = { path: LAUNCHER_PATH, content: LAUNCHER, mode: '755' };
+
+/** A step that is one file: written through the ledger, and put back from it. */
+function fileStep(
+  name: string,
+  render: (ctx: StepContext) => Promise<FileContent> | FileContent,
+): UndoableStepImplementation {
+  return {
+    preview: async (ctx) => {
+      const file = await render(ctx);
+      if (await ctx.host.fileIs(file)) return [];
+      const old = await ctx.host.readFile(file.path);
+      return [{ sign: old === null ? '+' : '~', kind: 'file', what: file.path, diff: '' }];
+    },
+    check: async (ctx) => {
+      const file = await render(ctx);
+      return (await ctx.host.fileIs(file)) ? { summary: `${file.path} is as wanted` } : null;
+    },
+    apply: async (ctx) => {
+      await ctx.host.writeFile(await render(ctx), name);
+    },
+    verify: async (ctx) => {
+      const file = await render(ctx);
+      if (!(await ctx.host.fileIs(file)))
+        throw new ProvisionError('StepNotVerified', `${file.path} does not read back as written`);
+      return { summary: `${file.path} written`, facts: { sha256: sha256(file.content) } };
+    },
+    undo: async (ctx) => {
+      const { path } = await render(ctx);
+      return (await ctx.host.restoreOriginal(path)) ? `${path} put back` : `${path} was never touched`;
+    },
+  };
+}
+
+const direct = (ctx: StepContext): boolean => ctx.spec.boot.strategy === 'direct';
+
+async function checkGrubScript(ctx: StepContext): Promise<void> {
+  await ctx.host.must(['grub-script-check', GRUB_CUSTOM_CFG]);
+}
+
+export const isolationSteps = {
+  'isolation.save-boot-state': {
+    apply: async (ctx) => {
+      // An interrupted update-initramfs leaves these; they would be taken for images.
+      const out = await ctx.host.must(['find', '/boot', '-maxdepth', '1', '-type', 'f', '-name', 'initrd.img-*']);
+      for (const path of out.split('\n').filter((p) => p !== '' && isLeftover(p))) {
+        await ctx.host.changeScript(REMOVE_FILE, [path]);
+      }
+      for (const path of [...(await bootImages(ctx.host)), GRUB_CFG, GRUB_CUSTOM_CFG]) {
+        ctx.heartbeat(path);
+        await ctx.host.saveOriginal(path, 'isolation.save-boot-state');
+      }
+    },
+    verify: async (ctx) => {
+      const entries = await ctx.host.ledger();
+      const missing = (await bootImages(ctx.host)).filter(
+        (image) => !entries.some((e) => e.path === image && e.then !== null),
+      );
+      if (missing.length > 0) throw new ProvisionError('StepNotVerified', `the ledger lacks ${missing.join(', ')}`);
+      return { summary: `${entries.length} originals in the ledger`, facts: { entries: entries.length } };
+    },
+  },
+
+  'isolation.publish-known-good-default': {
+    apply: async (ctx) => {
+      if (direct(ctx)) return;
+      const booted = await bootedEntry(ctx.host);
+      const content = renderCustomCfg({ runId: ctx.run.id, booted, trial: null, committed: false });
+      // A custom.cfg with the trial in it, from an earlier attempt, already has the known-good default: don't step back.
+      const now = await ctx.host.readFile(GRUB_CUSTOM_CFG);
+      if (now?.includes(`run ${ctx.run.id}.`)) return;
+      await ctx.host.writeFile({ path: GRUB_CUSTOM_CFG, content, mode: '644' }, 'isolation.publish-known-good-default');
+    },
+    verify: async (ctx) => {
+      if (direct(ctx)) return { summary: 'direct strategy: no known-good default' };
+      await checkGrubScript(ctx);
+      const text = await ctx.host.readFile(GRUB_CUSTOM_CFG);
+      if (!text?.includes('set default=gpu-provision-known-good')) {
+        throw new ProvisionError('StepNotVerified', `${GRUB_CUSTOM_CFG} does not make known-good the default`);
+      }
+      const hashes = await ctx.host.hashFiles([KNOWN_GOOD_KERNEL, KNOWN_GOOD_INITRD]);
+      for (const [path, hash] of hashes) {
+        if (hash === null) throw new ProvisionError('StepNotVerified', `${path} does not exist`);
+      }
+      return { summary: 'the entry that already booted is the default' };
+    },
+    // Last of all undos: until then every power cut ends in known-good.
+    undo: async (ctx) => {
+      const owned = await ctx.host.restoreOriginal(GRUB_CUSTOM_CFG);
+      return owned ? `${GRUB_CUSTOM_CFG} put back` : `${GRUB_CUSTOM_CFG} was never touched`;
+    },
+  },
+
+  'isolation.check-saved-images': {
+    apply: async () => {},
+    verify: async (ctx) => {
+      const saved = (await ctx.host.ledger()).filter((e) => e.path.startsWith('/boot/initrd.img-') && e.then !== null);
+      const blobs = saved.map((e) => `/var/lib/gpu-provision/ledger/blobs/${e.then?.sha256 ?? ''}`);
+      const hashes = await ctx.host.hashFiles(blobs);
+      const damaged = blobs.filter((blob) => hashes.get(blob) !== blob.slice(blob.lastIndexOf('/') + 1));
+      if (saved.length === 0 || damaged.length > 0) {
+        throw new ProvisionError('StepNotVerified', `saved images are damaged: ${damaged.join(', ') || 'none saved'}`);
+      }
+      return { summary: `${saved.length} saved images can be put back`, facts: { images: saved.map((e) => e.path) } };
+    },
+    undo: restoreImages,
+  },
+
+  'isolation.hold-kernel': {
+    apply: async (ctx) => {
+      const kernel = (await ctx.host.must(['uname', '-r'])).trim();
+      const wanted = [`linux-image-${kernel}`, 'linux-image-generic', 'linux-headers-generic', 'linux-generic'];
+      const installed = await ctx.host.exec(['dpkg-query', '-W', '-f', '${Package} ${db:Status-Status}\\n', ...wanted]);
+      const present = installed.stdout
+        .split('\n')
+        .filter((line) => line.endsWith(' installed'))
+        .map((line) => line.split(' ')[0] ?? '');
+      const held = new Set((await ctx.host.must(['apt-mark', 'showhold'])).split('\n'));
+      const ours = await noteOnce(
+        ctx.host,
+        NOTE_HELD,
+        present.filter((name) => !held.has(name)),
+      );
+      if (ours.length > 0) await ctx.host.change(['apt-mark', 'hold', ...ours]);
+      const masked: string[] = [];
+      for (const timer of APT_TIMERS) {
+        const state = (await ctx.host.exec(['systemctl', 'is-enabled', timer])).stdout.trim();
+        if (state === 'enabled' || state === 'static') masked.push(timer);
+      }
+      for (const timer of await noteOnce(ctx.host, NOTE_MASKED, masked)) {
+        await ctx.host.change(['systemctl', 'mask', '--now', timer]);
+      }
+    },
+    verify: async (ctx) => {
+      const ours = (await readNote(ctx.host, NOTE_HELD)) ?? [];
+      const held = new Set((await ctx.host.must(['apt-mark', 'showhold'])).split('\n'));
+      const loose = ours.filter((name) => !held.has(name));
+      if (loose.length > 0) throw new ProvisionError('StepNotVerified', `not held: ${loose.join(', ')}`);
+      for (const timer of (await readNote(ctx.host, NOTE_MASKED)) ?? []) {
+        const state = (await ctx.host.exec(['systemctl', 'is-enabled', timer])).stdout.trim();
+        if (state !== 'masked') throw new ProvisionError('StepNotVerified', `${timer} is ${state}, not masked`);
+      }
+      return { summary: `${ours.length} kernel packages held, apt timers masked` };
+    },
+    undo: async (ctx) => {
+      const held = (await readNote(ctx.host, NOTE_HELD)) ?? [];
+      if (held.length > 0) await ctx.host.change(['apt-mark', 'unhold', ...held]);
+      await unmaskTimers(ctx);
+      return `${held.length} kernel packages released, apt timers as before`;
+    },
+  },
+
+  'isolation.write-modules': fileStep('isolation.write-modules', async (ctx) => ({
+    path: INITRAMFS_MODULES_PATH,
+    content: withVfioModules((await ctx.host.readFile(INITRAMFS_MODULES_PATH)) ?? ''),
+    mode: '644',
+  })),
+  'isolation.write-hook': fileStep('isolation.write-hook', hookFile),
+  'isolation.write-launcher': fileStep('isolation.write-launcher', () => launcherFile),
+
+  'isolation.write-command-line': {
+    ...fileStep('isolation.write-command-line', () => ({
+      path: GRUB_DROP_IN,
+      content: GRUB_DROP_IN_TEXT,
+      mode: '644',
+    })),
+    check: async () => null,
+    apply: async (ctx) => {
+      await ctx.host.writeFile(
+        { path: GRUB_DROP_IN, content: GRUB_DROP_IN_TEXT, mode: '644' },
+        'isolation.write-command-line',
+      );
+      const entry = await generatedDefault(ctx.host);
+      if (!entry.args.includes('iommu=pt')) {
+        await ctx.host.mustUnit('update-grub', ['update-grub']);
+        await ctx.host.change(['sync', '-f', GRUB_CFG]);
+      }
+    },
+    verify: async (ctx) => {
+      const entry = await generatedDefault(ctx.host);
+      if (!entry.args.includes('iommu=pt')) {
+        throw new ProvisionError(
+          'StepNotVerified',
+          `iommu=pt is not in the default entry of ${GRUB_CFG}: ${entry.args.join(' ')}`,
+        );
+      }
+      return { summary: 'iommu=pt in the generated default entry', facts: { args: entry.args } };
+    },
+    undo: async (ctx) => {
+      await ctx.host.restoreOriginal(GRUB_DROP_IN);
+      const owned = await ctx.host.restoreOriginal(GRUB_CFG);
+      return owned ? `${GRUB_DROP_IN} and ${GRUB_CFG} put back` : `${GRUB_CFG} was never touched`;
+    },
+  },
+
+  'isolation.build-images': {
+    check: async (ctx) => {
+      const built = await readNote(ctx.host, NOTE_BUILT);
+      if (built === null) return null;
+      const hashes = await ctx.host.hashFiles(built.map((line) => line.slice(65)));
+      const same = built.every((line) => hashes.get(line.slice(65)) === line.slice(0, 64));
+      return same && (await everyImageGood(ctx)) ? { summary: `${built.length} images built already` } : null;
+    },
+    apply: async (ctx) => {
+      await ctx.host.mustUnit('update-initramfs', ['update-initramfs', '-u', '-k', 'all']);
+      await ctx.host.change(['sync', '-f', '/boot']);
+      const hashes = await ctx.host.hashFiles(await bootImages(ctx.host));
+      await writeNote(
+        ctx.host,
+        NOTE_BUILT,
+        [...hashes].map(([path, hash]) => `${hash ?? ''} ${path}`),
+      );
+    },
+    // Whether they are right is the next step's question; here only: they are other images than those saved.
+    verify: async (ctx) => {
+      const unchanged = (await ctx.host.ledger()).filter(
+        (e) => e.path.startsWith('/boot/initrd.img-') && e.then !== null && e.now?.sha256 === e.then.sha256,
+      );
+      if (unchanged.length > 0) {
+        throw new ProvisionError(
+          'StepNotVerified',
+          `update-initramfs left ${unchanged.map((e) => e.path).join(', ')} as it was; is update_initramfs=no set?`,
+        );
+      }
+      return { summary: `${(await bootImages(ctx.host)).length} images rebuilt` };
+    },
+  },
+
+  'isolation.inspect-images': {
+    apply: async () => {},
+    verify: async (ctx) => {
+      const problems: string[] = [];
+      const images = await bootImages(ctx.host);
+      for (const image of images) {
+        ctx.heartbeat(image);
+        const facts = await inspectImage(ctx.host, image);
+        problems.push(...imageProblems(facts, wantedImage(ctx)).map((problem) => `${image}: ${problem}`));
+      }
+      if (problems.length > 0) throw new ProvisionError('StepNotVerified', problems.join('; '), { problems });
+      return { summary: `${images.length} of ${images.length} images run the hook before udev`, facts: { images } };
+    },
+  },
+
+  'isolation.write-dead-man': {
+    apply: async (ctx) => {
+      for (const file of deadManFiles(ctx)) await ctx.host.writeFile(file, 'isolation.write-dead-man');
+      await ctx.host.change(['systemctl', 'daemon-reload']);
+      await ctx.host.change(['systemctl', 'enable', DEAD_MAN_UNIT]);
+      await ctx.host.change(['sync', '-f', DEAD_MAN_UNIT_PATH]);
+    },
+    verify: async (ctx) => {
+      for (const file of deadManFiles(ctx)) {
+        if (!(await ctx.host.fileIs(file)))
+          throw new ProvisionError('StepNotVerified', `${file.path} does not read back as written`);
+      }
+      const enabled = (await ctx.host.exec(['systemctl', 'is-enabled', DEAD_MAN_UNIT])).stdout.trim();
+      if (enabled !== 'enabled')
+        throw new ProvisionError('StepNotVerified', `${DEAD_MAN_UNIT} is ${enabled}, not enabled`);
+      return { summary: `the host returns by itself after ${ctx.spec.boot.deadManSeconds} s in a trial boot` };
+    },
+    undo: async (ctx) => {
+      if (await ctx.host.exists(DEAD_MAN_UNIT_PATH)) await ctx.host.tryChange(['systemctl', 'disable', DEAD_MAN_UNIT]);
+      const owned = await ctx.host.restoreOriginal(DEAD_MAN_UNIT_PATH);
+      await ctx.host.restoreOriginal(DEAD_MAN_SCRIPT_PATH);
+      await ctx.host.change(['systemctl', 'daemon-reload']);
+      await ctx.host.tryChange(['rmdir', DEAD_MAN_SCRIPT_PATH.slice(0, DEAD_MAN_SCRIPT_PATH.lastIndexOf('/'))]);
+      return owned ? `${DEAD_MAN_UNIT} removed` : `${DEAD_MAN_UNIT} was never installed`;
+    },
+  },
+
+  'isolation.publish-trial-entry': {
+    apply: async (ctx) => {
+      if (direct(ctx)) return;
+      // An order left by an interrupted arm must not survive into a new menu.
+      await setTrialOrder(ctx.host, '');
+      await ctx.host.writeFile(await trialCfg(ctx), 'isolation.publish-trial-entry');
+    },
+    verify: async (ctx) => {
+      if (direct(ctx)) return { summary: 'direct strategy: no trial entry; the new image is the default' };
+      await checkGrubScript(ctx);
+      if (!(await ctx.host.fileIs(await trialCfg(ctx)))) {
+        throw new ProvisionError('StepNotVerified', `${GRUB_CUSTOM_CFG} does not read back as written`);
+      }
+      return { summary: 'the trial entry is in the menu, not armed' };
+    },
+    undo: async (ctx) => {
+      await setTrialOrder(ctx.host, '');
+      return 'disarmed';
+    },
+  },
+} as const satisfies PhaseSteps<'gpu-isolation'>;
+
+async function trialCfg(ctx: StepContext): Promise<FileContent> {
+  const booted = await bootedEntry(ctx.host);
+  const trial = await generatedDefault(ctx.host);
+  return {
+    path: GRUB_CUSTOM_CFG,
+    content: renderCustomCfg({ runId: ctx.run.id, booted, trial, committed: false }),
+    mode: '644',
+  };
+}
+
+/** The kernel command line of the trial, without BOOT_IMAGE. */
+export async function trialCommandLine(ctx: StepContext): Promise<string> {
+  const entry = await generatedDefault(ctx.host);
+  return [...entry.args, ...(direct(ctx) ? [] : trialArguments(ctx.run.id))].join(' ');
+}
+
+function deadManFiles(ctx: StepContext): readonly FileContent[] {
+  return [
+    { path: DEAD_MAN_SCRIPT_PATH, content: renderDeadManScript(ctx.spec.boot.deadManSeconds), mode: '755' },
+    { path: DEAD_MAN_UNIT_PATH, content: renderDeadManUnit(ctx.run.id), mode: '644' },
+  ];
+}
+
+function wantedImage(ctx: Pick<StepContext, 'spec'>): Parameters<typeof imageProblems>[1] {
+  return { hookSha256: sha256(hookFile(ctx).content), launcherSha256: sha256(LAUNCHER), hookName, launcherName };
+}
+
+async function everyImageGood(ctx: StepContext): Promise<boolean> {
+  for (const image of await bootImages(ctx.host)) {
+    if (imageProblems(await inspectImage(ctx.host, image), wantedImage(ctx)).length > 0) return false;
+  }
+  return true;
+}
+
+/** Timers this run masked run again. Also done at commit: they are masked only for the length of a run. */
+export async function unmaskTimers(ctx: StepContext): Promise<void> {
+  for (const timer of (await readNote(ctx.host, NOTE_MASKED)) ?? []) {
+    await ctx.host.change(['systemctl', 'unmask', timer]);
+    await ctx.host.change(['systemctl', 'start', timer]);
+  }
+}
+
+/**
+ * Runs after the hook and its launcher are gone. Saved images go back where the image in place is one this run built (or was
+ * building when it was interrupted). An image that somebody else rebuilt in between is rebuilt once more, without the hook, since
+ * going back to the saved one would take their change away.
+ */
+async function restoreImages(ctx: StepContext): Promise<string> {
+  const built = await readNote(ctx.host, NOTE_BUILT);
+  let restored = 0;
+  let rebuilt = 0;
+  for (const entry of await ctx.host.ledger()) {
+    if (!entry.path.startsWith('/boot/initrd.img-') || entry.then === null) continue;
+    ctx.heartbeat(entry.path);
+    if (entry.now?.sha256 === entry.then.sha256) continue;
+    const ours = built === null || entry.now === null || built.includes(`${entry.now.sha256} ${entry.path}`);
+    if (ours) {
+      await ctx.host.restoreOriginal(entry.path);
+      restored += 1;
+    } else if (leftovers(await inspectImage(ctx.host, entry.path)).length > 0) {
+      await ctx.host.mustUnit(`rebuild-${kernelOf(entry.path)}`, [
+        'update-initramfs',
+        '-u',
+        '-k',
+        kernelOf(entry.path),
+      ]);
+      await ctx.host.change(['sync', '-f', '/boot']);
+      rebuilt += 1;
+    }
+  }
+  for (const image of await bootImages(ctx.host)) {
+    const found = leftovers(await inspectImage(ctx.host, image));
+    if (found.length > 0)
+      throw new ProvisionError('RestoreNotVerified', `${image} still holds the ${found.join(' and the ')}`);
+  }
+  return `${restored} images put back by hash, ${rebuilt} rebuilt without the hook`;
+}

@@ -1,0 +1,71 @@
+/**
+ * The ledger beyond single files: whose it is, in which state, and notes about what is not a file (holds, masked units, built images).
+ * @module
+ */
+import { LEDGER_DIR, LEDGER_STATE_FILE, STATE_DIR } from '../../domain/host-layout.js';
+import { ProvisionError } from '../../ports/failure.js';
+import { sha256, type RemoteHost } from './remote-host.js';
+import { WRITE_FILE } from './scripts.js';
+
+export interface LedgerState {
+  readonly run: string;
+  /** open: changes may have to be undone. committed: isolation is proven and stays. */
+  readonly state: 'open' | 'committed';
+  /** ISO 8601, by the worker's clock. */
+  readonly at: string;
+}
+
+/** null when the host has no ledger. */
+export async function readLedgerState(host: RemoteHost): Promise<LedgerState | null> {
+  const text = await host.readFile(LEDGER_STATE_FILE);
+  if (text === null) return null;
+  try {
+    const value = JSON.parse(text) as Partial<LedgerState>;
+    if (typeof value.run === 'string' && (value.state === 'open' || value.state === 'committed')) {
+      return { run: value.run, state: value.state, at: String(value.at ?? '') };
+    }
+  } catch {
+    // Falls through: a garbled ledger is reported, never taken for an empty one.
+  }
+  throw new ProvisionError('OutputUnexpected', `${LEDGER_STATE_FILE} is garbled: ${text.slice(0, 100)}`);
+}
+
+export async function writeLedgerState(host: RemoteHost, state: LedgerState): Promise<void> {
+  await writeDurably(host, LEDGER_STATE_FILE, `${JSON.stringify(state)}\n`);
+}
+
+/** Notes lines under a name, once: what an earlier attempt noted stays, since it saw the original state. Returns the note. */
+export async function noteOnce(host: RemoteHost, name: string, lines: readonly string[]): Promise<readonly string[]> {
+  const present = await readNote(host, name);
+  if (present !== null) return present;
+  await writeNote(host, name, lines);
+  return lines;
+}
+
+export async function writeNote(host: RemoteHost, name: string, lines: readonly string[]): Promise<void> {
+  await writeDurably(host, `${LEDGER_DIR}/notes/${name}`, lines.map((line) => `${line}\n`).join(''));
+}
+
+export async function readNote(host: RemoteHost, name: string): Promise<readonly string[] | null> {
+  const text = await host.readFile(`${LEDGER_DIR}/notes/${name}`);
+  return text === null ? null : text.split('\n').filter((line) => line !== '');
+}
+
+/** Sets the ledger aside under its run, so that the next run starts with an empty one and nothing is lost. */
+export async function archiveLedger(host: RemoteHost, runId: string): Promise<void> {
+  const target = `${STATE_DIR}/archive/${runId}`;
+  await host.changeScript(ARCHIVE, [LEDGER_DIR, target]);
+}
+
+const ARCHIVE = `set -eu
+if [ ! -d "$1" ]; then exit 0; fi
+mkdir -p "\${2%/*}"
+target=$2
+n=1
+while [ -e "$target" ]; do n=$((n + 1)); target=$2.$n; done
+mv -T "$1" "$target"
+sync -f "\${2%/*}"`;
+
+async function writeDurably(host: RemoteHost, path: string, content: string): Promise<void> {
+  await host.changeScript(WRITE_FILE, [path, '600', sha256(content)], { stdin: content });
+}

@@ -1,0 +1,118 @@
+/**
+ * Every timeout and retry of an activity, in one table, with the reason. Times in seconds. It lives in `domain` because workflows
+ * read it and may import nothing else.
+ * @module
+ */
+import type { StepPolicy } from './steps.js';
+
+export interface ActivityPolicy {
+  /** One attempt. */
+  readonly startToCloseSeconds: number;
+  /** All attempts together; null where the caller gives it (the patience of a rung, the deadline of a phase). */
+  readonly scheduleToCloseSeconds: number | null;
+  readonly heartbeatSeconds: number;
+  readonly firstRetrySeconds: number;
+  readonly backoff: number;
+  readonly slowestRetrySeconds: number;
+  /** Where it runs: `host` changes things, `watch` only looks or waits and must not hold changes up. */
+  readonly queue: 'host' | 'watch';
+  readonly why: string;
+}
+
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+
+export const POLICIES = {
+  read: {
+    startToCloseSeconds: 10 * MINUTE,
+    scheduleToCloseSeconds: 30 * MINUTE,
+    heartbeatSeconds: MINUTE,
+    firstRetrySeconds: 5,
+    backoff: 2,
+    slowestRetrySeconds: MINUTE,
+    queue: 'watch',
+    why: 'Reading is safe to repeat. Half an hour covers a network change window; then a person should look.',
+  },
+  change: {
+    startToCloseSeconds: 20 * MINUTE,
+    scheduleToCloseSeconds: HOUR,
+    heartbeatSeconds: MINUTE,
+    firstRetrySeconds: 5,
+    backoff: 2,
+    slowestRetrySeconds: MINUTE,
+    queue: 'host',
+    why: 'Seconds on a healthy host; unpacking big images takes minutes. Steps check first, so an attempt may repeat.',
+  },
+  'long-change': {
+    startToCloseSeconds: 90 * MINUTE,
+    scheduleToCloseSeconds: 3 * HOUR,
+    heartbeatSeconds: MINUTE,
+    firstRetrySeconds: 10,
+    backoff: 2,
+    slowestRetrySeconds: 2 * MINUTE,
+    queue: 'host',
+    why: 'apt and update-initramfs run as systemd units; a new attempt finds the unit and goes on waiting for it.',
+  },
+  'cluster-change': {
+    startToCloseSeconds: 5 * MINUTE,
+    scheduleToCloseSeconds: 30 * MINUTE,
+    heartbeatSeconds: MINUTE,
+    firstRetrySeconds: 2,
+    backoff: 2,
+    slowestRetrySeconds: 30,
+    queue: 'host',
+    why: 'Applies are idempotent; the API of a young single-node cluster goes away for minutes at a time.',
+  },
+  'cluster-wait': {
+    startToCloseSeconds: 2 * MINUTE,
+    scheduleToCloseSeconds: 90 * MINUTE,
+    heartbeatSeconds: MINUTE,
+    firstRetrySeconds: 1,
+    backoff: 1.5,
+    slowestRetrySeconds: 15,
+    queue: 'watch',
+    why: 'Each attempt looks once and throws NotReadyYet, so waiting adds nothing to the history. LINSTOR alone takes 9 min, a driver build 20.',
+  },
+  undo: {
+    startToCloseSeconds: 30 * MINUTE,
+    scheduleToCloseSeconds: 2 * HOUR,
+    heartbeatSeconds: MINUTE,
+    firstRetrySeconds: 5,
+    backoff: 2,
+    slowestRetrySeconds: 2 * MINUTE,
+    queue: 'host',
+    why: 'Undo tries longer than the change did; what then still fails needs hands, it is never given up silently.',
+  },
+  'await-boot': {
+    startToCloseSeconds: MINUTE,
+    scheduleToCloseSeconds: null,
+    heartbeatSeconds: 20,
+    firstRetrySeconds: 1,
+    backoff: 1,
+    slowestRetrySeconds: 1,
+    queue: 'watch',
+    why: 'Each attempt probes for half a minute and throws NotBackYet; the rung of the ladder is the deadline.',
+  },
+  probe: {
+    startToCloseSeconds: MINUTE,
+    scheduleToCloseSeconds: 5 * MINUTE,
+    heartbeatSeconds: 20,
+    firstRetrySeconds: 2,
+    backoff: 1,
+    slowestRetrySeconds: 2,
+    queue: 'watch',
+    why: 'A fresh look before anybody is power-cycled. It answers even when the host does not.',
+  },
+  bmc: {
+    startToCloseSeconds: 5 * MINUTE,
+    scheduleToCloseSeconds: 15 * MINUTE,
+    heartbeatSeconds: MINUTE,
+    firstRetrySeconds: 5,
+    backoff: 2,
+    slowestRetrySeconds: MINUTE,
+    queue: 'watch',
+    why: 'BMCs are slow and drop sessions; off, settle and on take up to two minutes.',
+  },
+} as const satisfies Record<StepPolicy | 'undo' | 'await-boot' | 'probe' | 'bmc', ActivityPolicy>;
+
+export type PolicyName = keyof typeof POLICIES;
