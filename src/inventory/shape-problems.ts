@@ -1,0 +1,97 @@
+/**
+ * What the schema finds, as lines for people: what was found, how it was written, what would be right.
+ * @module
+ */
+import type * as z from 'zod';
+import { didYouMean } from './did-you-mean.js';
+import { EXPECTED_SECRET } from './fields.js';
+import { notBuiltKey, notBuiltValue } from './not-built.js';
+import { PCI_ADDRESS } from './pci-address.js';
+import { type FieldPath, pathText, shown } from './problem.js';
+import { BMC_BRANCHES } from './schema.js';
+import type { InventorySource } from './source.js';
+
+type Issue = z.core.$ZodIssue;
+
+export function shapeProblems(source: InventorySource, issues: readonly Issue[]): readonly string[] {
+  return issues.flatMap((issue) => problemsOf(source, issue, issue.path.map(asPart)));
+}
+
+function problemsOf(source: InventorySource, issue: Issue, path: FieldPath): readonly string[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => source.problem([...path, key], unknownKey([...path, key], issue.message), 'key'));
+  }
+  if (issue.code === 'invalid_key') {
+    const expected = issue.issues[0]?.message ?? issue.message;
+    return [source.problem(path, `found ${shown(path.at(-1))}; expected ${expected}`, 'key')];
+  }
+  if (issue.code === 'invalid_union') {
+    const branch = branchOf(at(source.value, path), issue.errors);
+    if (branch !== null)
+      return branch.flatMap((inner) => problemsOf(source, inner, [...path, ...inner.path.map(asPart)]));
+  }
+  return [source.problem(path, wrongValue(source, issue, path))];
+}
+
+function unknownKey(path: FieldPath, knownKeys: string): string {
+  const notBuilt = notBuiltKey(pathText(path));
+  if (notBuilt !== null) return notBuilt;
+  return `found an unknown key; expected one of ${knownKeys}${didYouMean(String(path.at(-1)), knownKeys.split(', '))}`;
+}
+
+function wrongValue(source: InventorySource, issue: Issue, path: FieldPath): string {
+  const value = at(source.value, path);
+  const isMap = issue.code === 'invalid_type' && issue.expected === 'object';
+  const expected = isMap ? `a map with ${issue.message}` : issue.message;
+  if (value === undefined) return `missing; expected ${expected}`;
+  if (expected === EXPECTED_SECRET) return `found a text that is not shown here; expected ${expected}`;
+  const raw = source.unquoted(path);
+  const wantsText = issue.code === 'invalid_type' && issue.expected === 'string';
+  if (wantsText && raw !== null && value !== null) return putInQuotes(raw);
+  return notBuiltValue(pathText(path), value) ?? `found ${shown(value)}; expected ${expected}`;
+}
+
+function putInQuotes(raw: string): string {
+  return `found ${raw} without quotes; expected "${raw}": without them some YAML readers take it for a number`;
+}
+
+/**
+ * PCI addresses without quotes. `18:00.0` is 1080 in YAML 1.1 and a text in 1.2, so that one tool's file means something else to
+ * another; whether quotes stand there only the source can tell.
+ */
+export function unquotedAddresses(source: InventorySource): readonly string[] {
+  const servers = at(source.value, ['servers']);
+  if (typeof servers !== 'object' || servers === null) return [];
+  return Object.keys(servers).flatMap((name) => {
+    const addresses = at(servers, [name, 'gpus', 'addresses']);
+    if (!Array.isArray(addresses)) return [];
+    return addresses.flatMap((value, i) => {
+      const path = ['servers', name, 'gpus', 'addresses', i];
+      const raw = source.unquoted(path);
+      // A wrong address is reported as such first; one that is a number by now is reported by its type.
+      const isMeant = typeof value === 'string' && raw !== null && PCI_ADDRESS.test(raw);
+      return isMeant ? [source.problem(path, putInQuotes(raw))] : [];
+    });
+  });
+}
+
+/** The branch of `bmc` that was meant, by its own key. */
+function branchOf(value: unknown, errors: readonly (readonly Issue[])[]): readonly Issue[] | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const [meant, another] = BMC_BRANCHES.filter((key) => key in value);
+  if (meant === undefined || another !== undefined) return null;
+  return errors[1 + BMC_BRANCHES.indexOf(meant)] ?? null;
+}
+
+function at(value: unknown, path: FieldPath): unknown {
+  let found: unknown = value;
+  for (const part of path) {
+    if (typeof found !== 'object' || found === null || !Object.hasOwn(found, part)) return undefined;
+    found = Reflect.get(found, part);
+  }
+  return found;
+}
+
+function asPart(key: PropertyKey): string | number {
+  return typeof key === 'number' ? key : String(key);
+}
