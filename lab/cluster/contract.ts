@@ -24,7 +24,31 @@ export interface ClusterApiOptions {
   readonly devices: () => readonly HostDevice[];
   /** What an earlier boot stored. */
   readonly stored: StoredObjects;
+  /** Rules that make the cluster misbehave; none by default. */
+  readonly faults?: readonly ClusterFault[];
 }
+
+/** One rule: what goes wrong, at which object, how often. `effect` names are explained in faults.ts. */
+export interface ClusterFault {
+  readonly effect: ClusterFaultEffect;
+  /** Which object (`namespace/name` or name); every one when left out. */
+  readonly subject?: string;
+  /** How often before it heals by itself; without limit when left out. */
+  readonly times?: number;
+  /** For effects that set a number. */
+  readonly value?: number;
+}
+
+export type ClusterFaultEffect =
+  | 'release-never-ready'
+  | 'release-fails-first'
+  | 'allocatable-lost-after-restart'
+  | 'allocatable-is'
+  | 'vm-never-starts'
+  | 'nested-node-without-gpus'
+  | 'slow-driver-build'
+  | 'gpu-job-fails-802'
+  | 'gpu-job-slow';
 
 export interface ClusterApi {
   /** TCP port on 127.0.0.1, TLS. */
@@ -32,5 +56,10 @@ export interface ClusterApi {
   /** What k3s writes to /etc/rancher/k3s/k3s.yaml: server https://127.0.0.1:6443, CA and client credentials. */
   readonly kubeconfig: string;
   stored(): StoredObjects;
+  /**
+   * The port on 127.0.0.1 behind an address that exists only inside the cluster (the ClusterIP of a nested cluster's Service, on
+   * its port), or null. A host with a CNI reaches such an address; openStream to it must too.
+   */
+  portBehind(address: string, port: number): number | null;
   close(): Promise<void>;
 }

@@ -1,0 +1,98 @@
+/**
+ * A cluster's certificate authority, server certificate and administrator, kept over restarts as k3s keeps them on disk, so that a
+ * kubeconfig read before a reboot is still good after it.
+ * @module
+ */
+import { generate } from 'selfsigned';
+import type { StoredObjects } from '../contract.js';
+
+const PKI_KEY = '/pki';
+
+export interface Pki {
+  readonly ca: string;
+  readonly serverCert: string;
+  readonly serverKey: string;
+  readonly clientCert: string;
+  readonly clientKey: string;
+}
+
+const EC = { keyType: 'ec', curve: 'P-256', algorithm: 'sha256' } as const;
+
+const ipAddress = /^[0-9.]+$/;
+
+/** `names` are the addresses and DNS names that clients verify. */
+export async function loadOrCreatePki(stored: StoredObjects, names: readonly string[]): Promise<Pki> {
+  const kept = stored.get(PKI_KEY);
+  if (kept === undefined) return createPki(names);
+  // Only storePki writes this text.
+  const pki: Pki = JSON.parse(kept);
+  return pki;
+}
+
+export function storePki(into: Map<string, string>, pki: Pki): void {
+  into.set(PKI_KEY, JSON.stringify(pki));
+}
+
+async function createPki(names: readonly string[]): Promise<Pki> {
+  const authority = await generate([{ name: 'commonName', value: 'k3s-server-ca' }], {
+    ...EC,
+    extensions: [
+      { name: 'basicConstraints', cA: true, critical: true },
+      { name: 'keyUsage', keyCertSign: true, digitalSignature: true, critical: true },
+    ],
+  });
+  const ca = { key: authority.private, cert: authority.cert };
+  const server = await generate([{ name: 'commonName', value: 'k3s' }], {
+    ...EC,
+    ca,
+    extensions: [
+      { name: 'keyUsage', digitalSignature: true },
+      { name: 'extKeyUsage', serverAuth: true },
+      {
+        name: 'subjectAltName',
+        altNames: names.map((name) => (ipAddress.test(name) ? { type: 7, ip: name } : { type: 2, value: name })),
+      },
+    ],
+  });
+  const client = await generate([{ name: 'commonName', value: 'system:admin' }], {
+    ...EC,
+    ca,
+    extensions: [
+      { name: 'keyUsage', digitalSignature: true },
+      { name: 'extKeyUsage', clientAuth: true },
+    ],
+  });
+  return {
+    ca: authority.cert,
+    serverCert: server.cert,
+    serverKey: server.private,
+    clientCert: client.cert,
+    clientKey: client.private,
+  };
+}
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+
+/** As k3s writes it. */
+export function kubeconfigFor(pki: Pki, server: string): string {
+  return `apiVersion: v1
+clusters:
+- cluster:
+    certificate-authority-data: ${base64(pki.ca)}
+    server: ${server}
+  name: default
+contexts:
+- context:
+    cluster: default
+    user: default
+  name: default
+current-context: default
+kind: Config
+preferences: {}
+users:
+- name: default
+  user:
+    client-certificate-data: ${base64(pki.clientCert)}
+    client-key-data: ${base64(pki.clientKey)}
+`;
+}

@@ -1,0 +1,331 @@
+/**
+ * The objects of one cluster, with the rules that every client of Kubernetes relies on: resourceVersion and conflicts, uid, generation,
+ * separate status, finalizers, owner references, namespaces that must exist, and a history that watches read.
+ * @module
+ */
+import { randomUUID } from 'node:crypto';
+import type { StoredObjects } from '../contract.js';
+import { applied, ownedAfterUpdate, type Writer } from './fields.js';
+import { AGGREGATED, apiVersionOf, BUILT_IN, kindsOfDefinition, type Kind } from './kinds.js';
+import {
+  ApiError,
+  conflict,
+  equal,
+  invalid,
+  isJson,
+  notFound,
+  type ApiObject,
+  type Json,
+  type ObjectDraft,
+  type ObjectMeta,
+} from './object.js';
+import { isName, requireValidMetadata } from './validate.js';
+
+export interface StoreEvent {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  readonly kind: Kind;
+  readonly object: ApiObject;
+}
+
+/** Older events are gone: a watch that asks for them gets 410, as after etcd's compaction. */
+const HISTORY_LIMIT = 2_000;
+
+const REVISION_KEY = '/revision';
+const OBJECTS = '/registry/';
+
+/** Namespaces of k3s that are there from the first start. */
+const FIRST_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
+
+export interface UpdateOptions {
+  readonly writer: Writer;
+  /** Write only the status, or only the rest. */
+  readonly subresource?: 'status';
+}
+
+export class ObjectStore {
+  private readonly objects = new Map<string, ApiObject>();
+  private readonly listeners = new Set<(event: StoreEvent) => void>();
+  private readonly history: StoreEvent[] = [];
+  private revision = 1;
+
+  constructor(stored: StoredObjects) {
+    for (const [key, text] of stored) {
+      if (key === REVISION_KEY) this.revision = Number(text);
+      else if (key.startsWith(OBJECTS)) this.objects.set(key, parseObject(text));
+    }
+    for (const name of FIRST_NAMESPACES) {
+      const namespace = this.kind('v1', 'Namespace');
+      if (namespace !== null && this.get(namespace, null, name) === null)
+        this.create(namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } }, { manager: 'k3s' });
+    }
+  }
+
+  dump(): Map<string, string> {
+    const out = new Map<string, string>([[REVISION_KEY, String(this.revision)]]);
+    for (const [key, object] of this.objects) out.set(key, JSON.stringify(object));
+    return out;
+  }
+
+  get resourceVersion(): string {
+    return String(this.revision);
+  }
+
+  kinds(): readonly Kind[] {
+    const custom = this.rawList('apiextensions.k8s.io', 'customresourcedefinitions').flatMap(kindsOfDefinition);
+    const aggregated = AGGREGATED.filter((kind) => this.apiService(kind) !== null);
+    return [...BUILT_IN, ...custom, ...aggregated];
+  }
+
+  kind(apiVersion: string, kind: string): Kind | null {
+    return this.kinds().find((k) => k.kind === kind && apiVersionOf(k) === apiVersion) ?? null;
+  }
+
+  /** Throws 404 when no such resource is served, 503 when its aggregated server is not available. */
+  resource(group: string, version: string, plural: string): Kind {
+    const found = this.kinds().find((k) => k.group === group && k.version === version && k.plural === plural);
+    if (found === undefined) throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
+    const service = this.apiService(found);
+    if (service !== null && !isAvailable(service))
+      throw new ApiError(503, 'ServiceUnavailable', `the APIService ${service.metadata.name} is not available`);
+    return found;
+  }
+
+  get(kind: Kind, namespace: string | null, name: string): ApiObject | null {
+    return this.objects.get(keyOf(kind, namespace, name)) ?? null;
+  }
+
+  list(kind: Kind, namespace: string | null): readonly ApiObject[] {
+    const all = this.rawList(kind.group, kind.plural);
+    return namespace === null ? all : all.filter((object) => object.metadata.namespace === namespace);
+  }
+
+  create(kind: Kind, draft: ObjectDraft, writer: Writer): ApiObject {
+    this.checkIdentity(kind, draft);
+    requireValidMetadata(kind, draft.metadata);
+    const namespace = kind.namespaced ? (draft.metadata.namespace ?? 'default') : null;
+    if (namespace !== null) this.requireNamespace(namespace, kind.plural, draft.metadata.name);
+    if (this.get(kind, namespace, draft.metadata.name) !== null)
+      throw new ApiError(409, 'AlreadyExists', `${kind.plural} "${draft.metadata.name}" already exists`);
+    const { namespace: _ignored, ...metadata } = draft.metadata;
+    const object: ApiObject = {
+      ...draft,
+      ...(kind.kind === 'Namespace' ? { status: { phase: 'Active' } } : {}),
+      metadata: {
+        ...metadata,
+        ...(namespace === null ? {} : { namespace }),
+        uid: randomUUID(),
+        resourceVersion: '0',
+        generation: 1,
+        creationTimestamp: now(),
+      },
+    };
+    return this.put('ADDED', kind, ownedAfterUpdate(null, withoutStatus(kind, object), writer, now()));
+  }
+
+  /** Replaces what the subresource covers. A resourceVersion that is not the current one is a conflict. */
+  update(kind: Kind, namespace: string | null, draft: ObjectDraft, options: UpdateOptions): ApiObject {
+    const before = this.require(kind, namespace, draft.metadata.name);
+    const wanted = draft.metadata.resourceVersion;
+    if (wanted !== undefined && wanted !== '' && wanted !== before.metadata.resourceVersion)
+      throw conflict(
+        `Operation cannot be fulfilled on ${kind.plural} "${draft.metadata.name}": the object has been modified; please apply your changes to the latest version and try again`,
+      );
+    const next = this.combined(kind, before, draft, options.subresource);
+    if (equal(bare(before), bare(next))) return before;
+    return this.put('MODIFIED', kind, ownedAfterUpdate(before, next, options.writer, now()));
+  }
+
+  /** Server-side apply; creates what is not there. */
+  apply(
+    kind: Kind,
+    namespace: string | null,
+    draft: ObjectDraft,
+    writer: Writer,
+    force: boolean,
+  ): { object: ApiObject; created: boolean } {
+    this.checkIdentity(kind, draft);
+    requireValidMetadata(kind, draft.metadata);
+    let before = this.get(kind, namespace, draft.metadata.name);
+    const created = before === null;
+    before ??= this.create(
+      kind,
+      {
+        apiVersion: draft.apiVersion,
+        kind: draft.kind,
+        metadata: { name: draft.metadata.name, ...(namespace === null ? {} : { namespace }) },
+      },
+      writer,
+    );
+    const subresource = writer.subresource === 'status' ? 'status' : undefined;
+    const next = this.combined(kind, before, applied(before, draft, writer, force, now()), subresource);
+    if (equal(bare(before), bare(next)) && sameOwners(before, next)) return { object: before, created };
+    return { object: this.put('MODIFIED', kind, next), created };
+  }
+
+  /** Marks for deletion, or removes at once when no finalizer holds it. */
+  delete(kind: Kind, namespace: string | null, name: string, policy: string): ApiObject {
+    const before = this.require(kind, namespace, name);
+    const finalizers = [
+      ...(before.metadata.finalizers ?? []),
+      ...(policy === 'Foreground' && !before.metadata.finalizers?.includes('foregroundDeletion')
+        ? ['foregroundDeletion']
+        : []),
+    ];
+    // A namespace is emptied first; its finalizer is part of the spec on a real server.
+    const held = finalizers.length > 0 || kind.kind === 'Namespace';
+    if (!held) return this.remove(kind, before);
+    if (before.metadata.deletionTimestamp !== undefined) return before;
+    return this.put('MODIFIED', kind, {
+      ...before,
+      ...(kind.kind === 'Namespace' ? { status: { phase: 'Terminating' } } : {}),
+      metadata: {
+        ...before.metadata,
+        ...(finalizers.length > 0 ? { finalizers } : {}),
+        deletionTimestamp: now(),
+      },
+    });
+  }
+
+  remove(kind: Kind, object: ApiObject): ApiObject {
+    this.objects.delete(keyOf(kind, object.metadata.namespace ?? null, object.metadata.name));
+    return this.announce('DELETED', kind, object);
+  }
+
+  onEvent(listener: (event: StoreEvent) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Events after a revision; null when they are not kept any more. */
+  since(resourceVersion: string): readonly StoreEvent[] | null {
+    const from = Number(resourceVersion);
+    const oldest = this.history[0];
+    if (this.history.length === HISTORY_LIMIT && oldest !== undefined && from < revisionOf(oldest) - 1) return null;
+    return this.history.filter((event) => revisionOf(event) > from);
+  }
+
+  private put(type: 'ADDED' | 'MODIFIED', kind: Kind, object: ApiObject): ApiObject {
+    const done = object.metadata.deletionTimestamp !== undefined && (object.metadata.finalizers ?? []).length === 0;
+    if (type === 'MODIFIED' && done && kind.kind !== 'Namespace') return this.remove(kind, object);
+    const stamped = this.announce(type, kind, object);
+    this.objects.set(keyOf(kind, stamped.metadata.namespace ?? null, stamped.metadata.name), stamped);
+    return stamped;
+  }
+
+  private announce(type: StoreEvent['type'], kind: Kind, object: ApiObject): ApiObject {
+    this.revision += 1;
+    const stamped = { ...object, metadata: { ...object.metadata, resourceVersion: String(this.revision) } };
+    const event = { type, kind, object: stamped };
+    this.history.push(event);
+    if (this.history.length > HISTORY_LIMIT) this.history.shift();
+    for (const listener of this.listeners) listener(event);
+    return stamped;
+  }
+
+  private combined(kind: Kind, before: ApiObject, draft: ObjectDraft, subresource: 'status' | undefined): ApiObject {
+    if (subresource === 'status') {
+      if (!kind.status) throw new ApiError(404, 'NotFound', `${kind.plural} has no status subresource`);
+      return { ...before, status: draft['status'] };
+    }
+    this.checkIdentity(kind, draft);
+    requireValidMetadata(kind, draft.metadata);
+    const next: ApiObject = {
+      ...draft,
+      metadata: serverMetadata(before, draft),
+      ...(kind.status ? { status: before['status'] } : {}),
+    };
+    if (next['status'] === undefined) Reflect.deleteProperty(next, 'status');
+    if (equal(specOf(before), specOf(next))) return next;
+    return { ...next, metadata: { ...next.metadata, generation: before.metadata.generation + 1 } };
+  }
+
+  private require(kind: Kind, namespace: string | null, name: string): ApiObject {
+    const found = this.get(kind, namespace, name);
+    if (found === null) throw notFound(kind.plural, kind.group, name);
+    return found;
+  }
+
+  private requireNamespace(namespace: string, plural: string, name: string): void {
+    const found = this.objects.get(`${OBJECTS}/namespaces//${namespace}`);
+    if (found === undefined) throw notFound('namespaces', '', namespace);
+    if (found.metadata.deletionTimestamp !== undefined)
+      throw new ApiError(
+        403,
+        'Forbidden',
+        `${plural} "${name}" is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`,
+      );
+  }
+
+  private checkIdentity(kind: Kind, draft: ObjectDraft): void {
+    if (draft.apiVersion !== apiVersionOf(kind) || draft.kind !== kind.kind)
+      throw invalid(`the object is a ${draft.apiVersion} ${draft.kind}, expected ${apiVersionOf(kind)} ${kind.kind}`);
+    if (!isName(draft.metadata.name)) throw invalid(`metadata.name: Invalid value: "${draft.metadata.name}"`);
+  }
+
+  private apiService(kind: Kind): ApiObject | null {
+    return this.objects.get(`${OBJECTS}apiregistration.k8s.io/apiservices//${kind.version}.${kind.group}`) ?? null;
+  }
+
+  private rawList(group: string, plural: string): readonly ApiObject[] {
+    const prefix = `${OBJECTS}${group}/${plural}/`;
+    return [...this.objects].filter(([key]) => key.startsWith(prefix)).map(([, object]) => object);
+  }
+}
+
+const now = (): string => new Date().toISOString().replace(/\.\d+Z$/, 'Z');
+const revisionOf = (event: StoreEvent): number => Number(event.object.metadata.resourceVersion);
+const keyOf = (kind: Kind, namespace: string | null, name: string): string =>
+  `${OBJECTS}${kind.group}/${kind.plural}/${namespace ?? ''}/${name}`;
+
+function parseObject(text: string): ApiObject {
+  // Only this store writes these texts.
+  const object: ApiObject = JSON.parse(text);
+  return object;
+}
+
+function isAvailable(service: ApiObject): boolean {
+  const conditions = isJson(service['status']) ? service['status']['conditions'] : undefined;
+  return (
+    Array.isArray(conditions) &&
+    conditions.filter(isJson).some((c) => c['type'] === 'Available' && c['status'] === 'True')
+  );
+}
+
+function withoutStatus(kind: Kind, object: ApiObject): ApiObject {
+  if (!kind.status || kind.kind === 'Namespace') return object;
+  const { status: _ignored, ...rest } = object;
+  return { ...rest, apiVersion: object.apiVersion, kind: object.kind, metadata: object.metadata };
+}
+
+function specOf(object: ApiObject): Json {
+  const { metadata: _metadata, status: _status, ...spec } = object;
+  return spec;
+}
+
+/** Without what every write changes. */
+function bare(object: ApiObject): Json {
+  const { resourceVersion: _version, managedFields: _owners, generation: _generation, ...metadata } = object.metadata;
+  return { ...object, metadata };
+}
+
+const ownership = (object: ApiObject): unknown =>
+  (object.metadata.managedFields ?? []).map(({ manager, operation, fieldsV1 }) => ({ manager, operation, fieldsV1 }));
+
+function sameOwners(a: ApiObject, b: ApiObject): boolean {
+  return equal(ownership(a), ownership(b));
+}
+
+/** What a client sends, with what only the server may set. */
+function serverMetadata(before: ApiObject, draft: ObjectDraft): ObjectMeta {
+  const { uid, resourceVersion, generation, creationTimestamp, deletionTimestamp, namespace } = before.metadata;
+  const { deletionTimestamp: _ignored, ...metadata } = draft.metadata;
+  return {
+    ...metadata,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
+    uid,
+    resourceVersion,
+    generation,
+    creationTimestamp,
+  };
+}
