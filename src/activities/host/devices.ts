@@ -19,7 +19,7 @@ import type { RemoteHost } from './remote-host.js';
 export const LIST_PCI_DEVICES = `set -u
 value() {
   word=-
-  if [ -e "$1" ]; then word=$(cat "$1" 2>/dev/null) || word=-; fi
+  if [ -r "$1" ]; then read -r word 2>/dev/null < "$1" || [ -n "$word" ] || word=-; fi
   if [ -z "$word" ]; then word=-; fi
 }
 link() {
@@ -41,8 +41,8 @@ for path in /sys/bus/pci/devices/*; do
   link "$path/iommu_group"; group=$word
   if [ "$kind" = vfio-noiommu ]; then group=noiommu-$group; fi
   config=dead
-  bytes=$(od -An -tx1 -N4 "$path/config" 2>/dev/null | tr -d ' \\n')
-  if [ -n "$bytes" ] && [ "$bytes" != ffffffff ]; then config=ok; fi
+  alive=$(head -c 4 "$path/config" 2>/dev/null | LC_ALL=C tr -d '\\377' | wc -c)
+  if [ "$alive" -gt 0 ]; then config=ok; fi
   node=-
   if [ "$group" != - ] && [ -e "/dev/vfio/$group" ]; then node=node; fi
   printf '%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\n' "\${path##*/}" "$vendor" "$device" "$class" \\
