@@ -64,7 +64,7 @@ export type PhaseSteps<P extends PhaseName> = {
 
 export type StepActivity = (input: StepInput) => Promise<StepResult>;
 
-/** The activities of some steps, by activity name: `NAME`, and `NAME.undo` where there is one. */
+/** The activities of some steps, by activity name: `NAME`, `NAME.verify`, and `NAME.undo` where there is one. */
 export function stepActivities(
   adapters: Adapters,
   steps: Readonly<Record<string, StepImplementation | UndoableStepImplementation>>,
@@ -72,6 +72,8 @@ export function stepActivities(
   const activities: Record<string, StepActivity> = {};
   for (const [name, step] of Object.entries(steps)) {
     activities[name] = (input) => reporting(() => perform(step, contextOf(adapters, input)));
+    activities[`${name}.verify`] = (input) =>
+      reporting(async () => ({ changed: false, ...(await step.verify(contextOf(adapters, input))) }));
     if ('undo' in step) {
       activities[`${name}.undo`] = (input) =>
         reporting(async () => ({ changed: true, summary: await step.undo(contextOf(adapters, input)) }));
@@ -90,15 +92,14 @@ async function perform(step: StepImplementation, ctx: StepContext): Promise<Step
 /** The context of an activity that runs now. */
 export function contextOf(adapters: Adapters, input: StepInput): StepContext {
   const signal = cancellationSignal();
-  const beat = (note: string): void => heartbeat(note);
   return {
     ...input,
-    host: new RemoteHost(adapters.hosts.get(input.spec), input.run, signal, beat),
+    host: new RemoteHost(adapters.hosts.get(input.spec), input.run, signal, heartbeat),
     bmc: adapters.bmcs.get(input.spec),
     clusters: adapters.clusters,
     secrets: adapters.secrets,
     signal,
-    heartbeat: beat,
+    heartbeat,
   };
 }
 

@@ -33,7 +33,7 @@ import {
   launcherName,
   setTrialOrder,
 } from './host/boot.js';
-import { noteOnce, readNote, writeNote } from './host/ledger.js';
+import { archiveLedger, noteOnce, readLedgerState, readNote, writeLedgerState, writeNote } from './host/ledger.js';
 import { sha256, type FileContent } from './host/remote-host.js';
 import { REMOVE_FILE } from './host/scripts.js';
 
@@ -96,6 +96,12 @@ async function checkGrubScript(ctx: StepContext): Promise<void> {
 export const isolationSteps = {
   'isolation.save-boot-state': {
     apply: async (ctx) => {
+      // What an earlier run committed is the "before" of this one; its own originals are kept in the archive.
+      const ledger = await readLedgerState(ctx.host);
+      if (ledger?.state === 'committed') {
+        await archiveLedger(ctx.host, ledger.run);
+        await writeLedgerState(ctx.host, { run: ctx.run.id, state: 'open', at: new Date().toISOString() });
+      }
       // An interrupted update-initramfs leaves these; they would be taken for images.
       const out = await ctx.host.must(['find', '/boot', '-maxdepth', '1', '-type', 'f', '-name', 'initrd.img-*']);
       for (const path of out.split('\n').filter((p) => p !== '' && isLeftover(p))) {
@@ -109,7 +115,7 @@ export const isolationSteps = {
     verify: async (ctx) => {
       const entries = await ctx.host.ledger();
       const missing = (await bootImages(ctx.host)).filter(
-        (image) => !entries.some((e) => e.path === image && e.then !== null),
+        (image) => !entries.some((e) => e.path === image && e.original !== null),
       );
       if (missing.length > 0) throw new ProvisionError('StepNotVerified', `the ledger lacks ${missing.join(', ')}`);
       return { summary: `${entries.length} originals in the ledger`, facts: { entries: entries.length } };
@@ -149,8 +155,10 @@ export const isolationSteps = {
   'isolation.check-saved-images': {
     apply: async () => {},
     verify: async (ctx) => {
-      const saved = (await ctx.host.ledger()).filter((e) => e.path.startsWith('/boot/initrd.img-') && e.then !== null);
-      const blobs = saved.map((e) => `/var/lib/gpu-provision/ledger/blobs/${e.then?.sha256 ?? ''}`);
+      const saved = (await ctx.host.ledger()).filter(
+        (e) => e.path.startsWith('/boot/initrd.img-') && e.original !== null,
+      );
+      const blobs = saved.map((e) => `/var/lib/gpu-provision/ledger/blobs/${e.original?.sha256 ?? ''}`);
       const hashes = await ctx.host.hashFiles(blobs);
       const damaged = blobs.filter((blob) => hashes.get(blob) !== blob.slice(blob.lastIndexOf('/') + 1));
       if (saved.length === 0 || damaged.length > 0) {
@@ -250,11 +258,11 @@ export const isolationSteps = {
 
   'isolation.build-images': {
     check: async (ctx) => {
-      const built = await readNote(ctx.host, NOTE_BUILT);
-      if (built === null) return null;
-      const hashes = await ctx.host.hashFiles(built.map((line) => line.slice(65)));
-      const same = built.every((line) => hashes.get(line.slice(65)) === line.slice(0, 64));
-      return same && (await everyImageGood(ctx)) ? { summary: `${built.length} images built already` } : null;
+      const built = await builtImages(ctx);
+      if (built.size === 0) return null;
+      const hashes = await ctx.host.hashFiles([...built.keys()]);
+      const same = [...built].every(([path, hash]) => hashes.get(path) === hash);
+      return same && (await everyImageGood(ctx)) ? { summary: `${built.size} images built already` } : null;
     },
     apply: async (ctx) => {
       await ctx.host.mustUnit('update-initramfs', ['update-initramfs', '-u', '-k', 'all']);
@@ -269,7 +277,7 @@ export const isolationSteps = {
     // Whether they are right is the next step's question; here only: they are other images than those saved.
     verify: async (ctx) => {
       const unchanged = (await ctx.host.ledger()).filter(
-        (e) => e.path.startsWith('/boot/initrd.img-') && e.then !== null && e.now?.sha256 === e.then.sha256,
+        (e) => e.path.startsWith('/boot/initrd.img-') && e.original !== null && e.current?.sha256 === e.original.sha256,
       );
       if (unchanged.length > 0) {
         throw new ProvisionError(
@@ -379,6 +387,12 @@ async function everyImageGood(ctx: StepContext): Promise<boolean> {
   return true;
 }
 
+/** Images this run built, path to SHA-256. */
+export async function builtImages(ctx: StepContext): Promise<ReadonlyMap<string, string>> {
+  const lines = (await readNote(ctx.host, NOTE_BUILT)) ?? [];
+  return new Map(lines.map((line) => [line.slice(65), line.slice(0, 64)]));
+}
+
 /** Timers this run masked run again. Also done at commit: they are masked only for the length of a run. */
 export async function unmaskTimers(ctx: StepContext): Promise<void> {
   for (const timer of (await readNote(ctx.host, NOTE_MASKED)) ?? []) {
@@ -393,14 +407,14 @@ export async function unmaskTimers(ctx: StepContext): Promise<void> {
  * going back to the saved one would take their change away.
  */
 async function restoreImages(ctx: StepContext): Promise<string> {
-  const built = await readNote(ctx.host, NOTE_BUILT);
+  const built = await builtImages(ctx);
   let restored = 0;
   let rebuilt = 0;
   for (const entry of await ctx.host.ledger()) {
-    if (!entry.path.startsWith('/boot/initrd.img-') || entry.then === null) continue;
+    if (!entry.path.startsWith('/boot/initrd.img-') || entry.original === null) continue;
     ctx.heartbeat(entry.path);
-    if (entry.now?.sha256 === entry.then.sha256) continue;
-    const ours = built === null || entry.now === null || built.includes(`${entry.now.sha256} ${entry.path}`);
+    if (entry.current?.sha256 === entry.original.sha256) continue;
+    const ours = built.size === 0 || entry.current === null || built.get(entry.path) === entry.current.sha256;
     if (ours) {
       await ctx.host.restoreOriginal(entry.path);
       restored += 1;

@@ -46,8 +46,8 @@ export interface LedgerEntry {
   readonly path: string;
   readonly run: string;
   readonly step: string;
-  readonly then: { readonly sha256: string; readonly stat: string } | null;
-  readonly now: { readonly sha256: string; readonly stat: string } | null;
+  readonly original: { readonly sha256: string; readonly stat: string } | null;
+  readonly current: { readonly sha256: string; readonly stat: string } | null;
 }
 
 export interface UnitResult {
@@ -328,7 +328,7 @@ function parseLedgerLine(line: string): LedgerEntry {
     path,
     run,
     step,
-    then: was === 'existed' ? { sha256: hashThen ?? '', stat: statThen ?? '' } : null,
-    now: hashNow === '-' ? null : { sha256: hashNow, stat: statNow },
+    original: was === 'existed' ? { sha256: hashThen ?? '', stat: statThen ?? '' } : null,
+    current: hashNow === '-' ? null : { sha256: hashNow, stat: statNow },
   };
 }

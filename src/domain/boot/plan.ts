@@ -67,3 +67,34 @@ export interface RebootPlan extends RebootPlanFacts {
 
 /** What undo may do, printed with the question and approved together with the reboot. */
 export const UNDO_ALLOWANCE = { reboots: 2, powerCycles: 2 } as const;
+
+/** What differs between two plans, in a sentence for the person whose approval is void. */
+export function planDifference(before: RebootPlanFacts, now: RebootPlanFacts): string {
+  const parts: string[] = [];
+  if (before.bootId !== now.bootId) parts.push('the host was rebooted');
+  if (before.kernel !== now.kernel) parts.push(`the kernel changed from ${before.kernel} to ${now.kernel}`);
+  if (before.defaultEntry !== now.defaultEntry) parts.push(`the default entry changed to ${now.defaultEntry}`);
+  if (before.commandLine.next !== now.commandLine.next) parts.push('the command line changed');
+  parts.push(...changedPaths(before.files, now.files), ...changedPaths(before.images, now.images));
+  for (const device of now.devices) {
+    const was = before.devices.find((d) => d.address === device.address);
+    if (JSON.stringify(was) !== JSON.stringify(device)) parts.push(`${device.address} changed`);
+  }
+  for (const kind of ['vms', 'gpuProcesses', 'foreignPods'] as const) {
+    const started = now.workloads[kind].filter((name) => !before.workloads[kind].includes(name));
+    const stopped = before.workloads[kind].filter((name) => !now.workloads[kind].includes(name));
+    if (started.length > 0) parts.push(`started: ${started.join(', ')}`);
+    if (stopped.length > 0) parts.push(`stopped: ${stopped.join(', ')}`);
+  }
+  return parts.length === 0 ? 'the staged state changed' : parts.slice(0, 5).join('; ');
+}
+
+function changedPaths(
+  before: readonly { path: string; sha256: string }[],
+  now: readonly { path: string; sha256: string }[],
+): string[] {
+  const hashes = new Map(before.map((f) => [f.path, f.sha256]));
+  const changed = now.filter((f) => hashes.get(f.path) !== f.sha256).map((f) => `${f.path} changed`);
+  const gone = before.filter((f) => !now.some((n) => n.path === f.path)).map((f) => `${f.path} is gone`);
+  return [...changed, ...gone];
+}

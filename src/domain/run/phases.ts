@@ -27,6 +27,8 @@ export interface Phase {
   readonly afterFailure: 'refused' | 'parks' | 'undone';
   /** As the plan says it. */
   readonly fate: string;
+  /** Phases whose result it builds on: when one of these is left out of a run, it is verified first. */
+  readonly needs: readonly PhaseName[];
 }
 
 export const PHASES: readonly Phase[] = [
@@ -37,6 +39,7 @@ export const PHASES: readonly Phase[] = [
     summary: 'read-only facts and checks',
     afterFailure: 'refused',
     fate: 'changes nothing',
+    needs: [],
   },
   {
     name: 'node-preparation',
@@ -45,6 +48,7 @@ export const PHASES: readonly Phase[] = [
     summary: 'known-good copy, packages, modules, sysctl, storage filters',
     afterFailure: 'parks',
     fate: 'stays after failure',
+    needs: [],
   },
   {
     name: 'k3s',
@@ -53,6 +57,7 @@ export const PHASES: readonly Phase[] = [
     summary: 'pinned k3s server; the node stays NotReady until the CNI of phase 5',
     afterFailure: 'parks',
     fate: 'removed if phase 3 fails',
+    needs: ['node-preparation'],
   },
   {
     name: 'gpu-isolation',
@@ -61,6 +66,7 @@ export const PHASES: readonly Phase[] = [
     summary: 'stage, approval, one-shot reboot, wait, verify, commit',
     afterFailure: 'undone',
     fate: 'undone after failure',
+    needs: ['node-preparation'],
   },
   {
     name: 'cozystack',
@@ -69,6 +75,7 @@ export const PHASES: readonly Phase[] = [
     summary: 'operator, platform package, root tenant',
     afterFailure: 'parks',
     fate: 'stays',
+    needs: ['k3s'],
   },
   {
     name: 'kubevirt',
@@ -77,6 +84,7 @@ export const PHASES: readonly Phase[] = [
     summary: 'GPUs as permitted host devices; the node must offer them',
     afterFailure: 'parks',
     fate: 'undone',
+    needs: ['cozystack', 'gpu-isolation'],
   },
   {
     name: 'nested-cluster',
@@ -85,6 +93,7 @@ export const PHASES: readonly Phase[] = [
     summary: 'tenant cluster with GPUs and the GPU Operator',
     afterFailure: 'parks',
     fate: 'removed only if this run created it',
+    needs: ['kubevirt'],
   },
   {
     name: 'acceptance',
@@ -93,6 +102,7 @@ export const PHASES: readonly Phase[] = [
     summary: 'a GPU job on every GPU it can reach',
     afterFailure: 'parks',
     fate: 'job deleted afterwards',
+    needs: ['nested-cluster'],
   },
 ];
 

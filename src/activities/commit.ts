@@ -1,0 +1,117 @@
+/**
+ * Phase 4, commit: the trial that was proven becomes the default. Forward only; each act durable and read back.
+ * @module
+ */
+import { renderCustomCfg, withoutOurs } from '../domain/boot/custom-cfg.js';
+import { commandLineOf } from '../domain/boot/grub-config.js';
+import {
+  CONFIRMED_PATH,
+  DEAD_MAN_SCRIPT_PATH,
+  DEAD_MAN_UNIT,
+  DEAD_MAN_UNIT_PATH,
+  GRUB_CUSTOM_CFG,
+} from '../domain/host-layout.js';
+import { ProvisionError } from '../ports/failure.js';
+import { setTimeout as delay } from 'node:timers/promises';
+import { contextOf, reporting, type Adapters, type StepContext, type StepInput } from './define-step.js';
+import { builtImages, unmaskTimers } from './gpu-isolation.js';
+import { bootedEntry, generatedDefault, setTrialOrder } from './host/boot.js';
+import { CONFIRM_BOOT } from './host/boot-scripts.js';
+import { writeLedgerState } from './host/ledger.js';
+
+/** The dead-man looks every few seconds; after this long it must have seen the confirmation. */
+const DEAD_MAN_STOPS_WITHIN_MS = 60_000;
+const LOOK_EVERY_MS = 500;
+
+export interface CommitInput extends StepInput {
+  /** The boot that was verified. Another one is never confirmed. */
+  readonly bootId: string;
+}
+
+export interface CommitActivities {
+  'commit.confirm-boot'(input: CommitInput): Promise<string>;
+  'commit.check-default'(input: CommitInput): Promise<string>;
+  'commit.make-default'(input: CommitInput): Promise<string>;
+  'commit.close'(input: CommitInput): Promise<string>;
+}
+
+export function commitActivities(adapters: Adapters): CommitActivities {
+  const activity = (body: (ctx: StepContext, input: CommitInput) => Promise<string>) => (input: CommitInput) =>
+    reporting(() => body(contextOf(adapters, input), input));
+  return {
+    'commit.confirm-boot': activity(confirmBoot),
+    'commit.check-default': activity(checkDefault),
+    'commit.make-default': activity(makeDefault),
+    'commit.close': activity(close),
+  };
+}
+
+async function confirmBoot(ctx: StepContext, input: CommitInput): Promise<string> {
+  const out = await ctx.host.changeScript(CONFIRM_BOOT, [CONFIRMED_PATH, input.bootId]);
+  if (out.trim() !== input.bootId)
+    throw new ProvisionError('StepNotVerified', `${CONFIRMED_PATH} reads back as "${out.trim()}"`);
+  const end = Date.now() + DEAD_MAN_STOPS_WITHIN_MS;
+  for (;;) {
+    const state = (await ctx.host.exec(['systemctl', 'is-active', DEAD_MAN_UNIT])).stdout.trim();
+    if (state !== 'active' && state !== 'activating') return `confirmed; the dead-man is ${state}`;
+    if (Date.now() > end)
+      throw new ProvisionError('StepNotVerified', `${DEAD_MAN_UNIT} is still ${state} after the confirmation`);
+    await delay(LOOK_EVERY_MS, undefined, { signal: ctx.signal });
+  }
+}
+
+/** The entry that becomes the default must be what was proven: this kernel, this image, this command line. */
+async function checkDefault(ctx: StepContext, input: CommitInput): Promise<string> {
+  const running = await ctx.host.bootReading();
+  if (running.bootId !== input.bootId) {
+    throw new ProvisionError('Drifted', `boot ${running.bootId} runs, ${input.bootId} was verified`);
+  }
+  const entry = await generatedDefault(ctx.host);
+  const words = running.commandLine.split(/\s+/).filter((word) => word !== '');
+  const image = words.find((word) => word.startsWith('BOOT_IMAGE='))?.slice('BOOT_IMAGE='.length);
+  // GRUB variables such as $vt_handoff expand, to nothing or to a word: they are compared as absent.
+  const proven = withoutOurs(
+    words.filter((word) => !word.startsWith('BOOT_IMAGE=') && !word.startsWith('vt.handoff=')),
+  );
+  const generated = withoutOurs(entry.args.filter((word) => !word.startsWith('$')));
+  if (image !== undefined && withoutDevice(image) !== withoutDevice(entry.linux)) {
+    throw new ProvisionError('Drifted', `the default entry boots ${entry.linux}, proven was ${image}`);
+  }
+  if (proven.join(' ') !== generated.join(' ')) {
+    throw new ProvisionError(
+      'Drifted',
+      `the default entry has "${commandLineOf(entry)}", proven was "${proven.join(' ')}"`,
+    );
+  }
+  const built = await builtImages(ctx);
+  const hashes = await ctx.host.hashFiles([...built.keys()]);
+  for (const [path, hash] of built) {
+    if (hashes.get(path) !== hash) throw new ProvisionError('Drifted', `${path} is not the image that was inspected`);
+  }
+  return `the default entry is ${entry.title}: kernel, image and command line as proven`;
+}
+
+const withoutDevice = (path: string): string => path.replace(/^\([^)]*\)/, '');
+
+async function makeDefault(ctx: StepContext): Promise<string> {
+  if (ctx.spec.boot.strategy === 'direct') return 'direct strategy: the new image is the default already';
+  await setTrialOrder(ctx.host, '');
+  const content = renderCustomCfg({
+    runId: ctx.run.id,
+    booted: await bootedEntry(ctx.host),
+    trial: null,
+    committed: true,
+  });
+  await ctx.host.writeFile({ path: GRUB_CUSTOM_CFG, content, mode: '644' }, 'commit.make-default');
+  await ctx.host.must(['grub-script-check', GRUB_CUSTOM_CFG]);
+  return 'the proven entry is the default; known-good stays in the menu';
+}
+
+async function close(ctx: StepContext): Promise<string> {
+  if (await ctx.host.exists(DEAD_MAN_UNIT_PATH)) await ctx.host.change(['systemctl', 'disable', DEAD_MAN_UNIT]);
+  for (const path of [DEAD_MAN_UNIT_PATH, DEAD_MAN_SCRIPT_PATH]) await ctx.host.removeFile(path, 'commit.close');
+  await ctx.host.change(['systemctl', 'daemon-reload']);
+  await unmaskTimers(ctx);
+  await writeLedgerState(ctx.host, { run: ctx.run.id, state: 'committed', at: new Date().toISOString() });
+  return 'committed';
+}

@@ -1,0 +1,25 @@
+/**
+ * Every activity there is, by name. Workflows see only the types.
+ * @module
+ */
+import type { PlanPreview } from '../domain/preflight.js';
+import type { StepName } from '../domain/run/steps.js';
+import type { CommitActivities } from './commit.js';
+import type { StepActivity, StepInput } from './define-step.js';
+import type { IsolationActivities } from './isolation-state.js';
+import type { RebootActivities } from './reboot.js';
+import type { RestoreActivities } from './restore.js';
+
+export type StepActivities = Record<StepName | `${StepName}.verify` | `${StepName}.undo`, StepActivity>;
+
+export interface PlanActivities {
+  /** Read-only: preflight and what every step would change. */
+  'plan.preview'(input: StepInput): Promise<PlanPreview>;
+}
+
+export type AllActivities = StepActivities &
+  RebootActivities &
+  RestoreActivities &
+  CommitActivities &
+  IsolationActivities &
+  PlanActivities;

@@ -1,0 +1,2 @@
+export { planServer } from './plan-server.js';
+export { provisionServer } from './provision-server.js';

@@ -1,0 +1,196 @@
+/**
+ * Phase 4, the only one that reboots: stage, ask, reboot once into the trial, prove it, commit. Whatever fails before the commit is
+ * undone, and the undo is proven.
+ * @module
+ */
+import { CancellationScope, sleep } from '@temporalio/workflow';
+import type { BootOutcome } from '../domain/boot/reboot.js';
+import { trialToken } from '../domain/boot/reboot.js';
+import { planDifference, type RebootPlan } from '../domain/boot/plan.js';
+import { stepsOf } from '../domain/run/steps.js';
+import { call } from './act.js';
+import { fail, reportFailure, rethrowBug } from './failure.js';
+import { ask } from './question.js';
+import { reboot } from './reboot.js';
+import { needsHands, restoreHost, type Staged } from './restore-host.js';
+import type { Run } from './run.js';
+import { Saga } from './saga.js';
+
+/** How often a plan that drifted is put to the question again before the run gives its staging up. */
+const PLANS = 10;
+
+export async function isolateGpus(run: Run): Promise<void> {
+  const { spec } = run.input;
+  run.beginPhase('gpu-isolation');
+  if (await alreadyIsolated(run)) return;
+
+  const trial = spec.boot.strategy === 'known-good' ? trialToken(run.id) : null;
+  const staged: Staged = { saga: new Saga(run), bootId: null, approved: false, trial };
+  let verified: string;
+  try {
+    for (const step of stepsOf('gpu-isolation')) await staged.saga.step(step);
+    run.cordonedAt = await cordon(run);
+    const plan = await approvedPlan(run, staged);
+    staged.approved = true;
+    run.setPhase('gpu-isolation', 'running', 'rebooting into the trial');
+    const boot = await reboot(run, { purpose: 'forward', oldBootId: plan.bootId, trial });
+    if (boot.bootId === null || boot.kind !== (trial === null ? 'default' : 'trial')) throw bootFailed(run, boot);
+    await verifyDevices(run);
+    await sleep(spec.boot.settleSeconds * 1_000, { summary: 'settling: drivers may be rebound minutes after a boot' });
+    await verifyDevices(run);
+    verified = boot.bootId;
+  } catch (error) {
+    rethrowBug(error);
+    run.failure ??= reportFailure(error, 'gpu-isolation', run.currentStep);
+    run.setPhase('gpu-isolation', 'running', `undoing: ${run.failure.message}`);
+    await CancellationScope.nonCancellable(() => restoreHost(run, staged));
+    run.setPhase('gpu-isolation', 'undone', run.failure.message);
+    throw error;
+  }
+  await CancellationScope.nonCancellable(() => commit(run, verified));
+}
+
+async function alreadyIsolated(run: Run): Promise<boolean> {
+  const { site } = run;
+  const baseline = baselineOf(run);
+  const state = await call(
+    'isolation.read-state',
+    { ...run.step, baseline },
+    { site, policy: 'read', summary: 'is the host isolated already' },
+  );
+  if (state.isolated) {
+    run.setPhase('gpu-isolation', 'done', `already isolated: ${state.why}`);
+    return true;
+  }
+  if (state.abandoned !== null) {
+    // A run that was terminated, or whose history is lost, left its staging: taken back first, so that "before" means before it.
+    run.event('undo', `run ${state.abandoned} left its changes behind; they are undone first`);
+    const saga = new Saga(run);
+    saga.adopt(stepsOf('gpu-isolation'));
+    // A trial boot was approved in that run, and its approval printed what undo may do.
+    const staged: Staged = {
+      saga,
+      bootId: state.inAbandonedTrial ? null : state.bootId,
+      approved: state.inAbandonedTrial,
+      trial: null,
+    };
+    await CancellationScope.nonCancellable(() => restoreHost(run, staged));
+    await call('preparation.claim-host', run.step, { site, policy: 'change', summary: 'open a ledger of this run' });
+    await call('preparation.copy-known-good', run.step, { site, policy: 'change', summary: 'copy what boots now' });
+  }
+  return false;
+}
+
+async function cordon(run: Run): Promise<string | null> {
+  return call('workloads.cordon', run.step, {
+    site: run.site,
+    policy: 'change',
+    summary: 'keep new work off the node',
+  });
+}
+
+/** Asks until a plan is approved that is still true at that moment. Throws Rejected, Expired or Drifted. */
+async function approvedPlan(run: Run, staged: Staged): Promise<RebootPlan> {
+  const { boot, name } = run.input.spec;
+  let plan = await readPlan(run);
+  for (let n = 1; n <= PLANS; n += 1) {
+    run.plan = plan;
+    staged.bootId = plan.bootId;
+    run.setPhase('gpu-isolation', 'waiting', 'staged; WAITING FOR APPROVAL');
+    let now = plan;
+    const unchanged = async (): Promise<boolean> => {
+      now = await readPlan(run);
+      return now.digest === plan.digest;
+    };
+    const receipt = await ask(run, {
+      id: n === 1 ? 'reboot' : `reboot#${n}`,
+      kind: 'reboot',
+      text: `${name} boots a new image once; ${plan.devices.length} GPUs move to vfio-pci. Digest ${plan.digest}`,
+      digest: plan.digest,
+      expiresSeconds: boot.approvalExpiresSeconds,
+      reminderSeconds: boot.approvalReminderSeconds,
+      stillValid: unchanged,
+    });
+    if (receipt?.choice === 'reject') {
+      throw fail('Rejected', `rejected by ${receipt.by}${receipt.reason === '' ? '' : `: ${receipt.reason}`}`);
+    }
+    // Between the answer and the act the world may have moved: what was approved must still be what is there.
+    if (receipt !== null && (await unchanged())) return plan;
+    const why = planDifference(plan, now);
+    run.voided[plan.digest] = why;
+    run.event('drift', `digest ${plan.digest} is void: ${why}. New digest ${now.digest}`);
+    if (now.bootId !== plan.bootId) now = await restage(run, staged);
+    plan = now;
+  }
+  throw fail('Drifted', `the staged state changed ${PLANS} times while it was being asked about`);
+}
+
+/** The host rebooted while the question was open. Steps check first, so only what is missing is done again. */
+async function restage(run: Run, staged: Staged): Promise<RebootPlan> {
+  for (const step of stepsOf('gpu-isolation')) await staged.saga.step(step);
+  return readPlan(run);
+}
+
+async function readPlan(run: Run): Promise<RebootPlan> {
+  const input = {
+    ...run.step,
+    earlierBootSeconds: run.facts?.earlierBootSeconds ?? [],
+    cordonedAt: run.cordonedAt,
+    stays: ['packages and files of phase 2', 'k3s of phase 3'],
+  };
+  return call('isolation.read-plan', input, {
+    site: run.site,
+    policy: 'read',
+    summary: 'what exactly would be approved',
+  });
+}
+
+async function verifyDevices(run: Run): Promise<void> {
+  run.truthTable = await call(
+    'isolation.verify-devices',
+    { ...run.step, baseline: baselineOf(run) },
+    { site: run.site, policy: 'read', summary: 'truth table: every GPU on vfio-pci, and nothing else' },
+  );
+  run.event('verified', `${run.truthTable.rows.length} of ${run.truthTable.rows.length} GPUs on vfio-pci`);
+}
+
+function baselineOf(run: Run): NonNullable<Run['facts']>['baseline'] {
+  if (run.facts === null) throw new TypeError('preflight has not run');
+  return run.facts.baseline;
+}
+
+function bootFailed(run: Run, boot: BootOutcome): Error {
+  return fail('BootFailed', `reboot ${run.rebootStatus?.number ?? 1}: ${boot.kind}. ${boot.evidence}`, boot);
+}
+
+const COMMIT = [
+  { name: 'commit.confirm-boot', summary: 'confirm, so that the dead-man stops' },
+  { name: 'commit.check-default', summary: 'the generated default is what was proven' },
+  { name: 'commit.make-default', summary: 'let the proven entry be the default' },
+  { name: 'commit.close', summary: 'remove the dead-man, unmask timers, close the ledger' },
+] as const;
+
+/** Forward only. What fails here waits for a person; the host is in the proven boot, and known-good is still the default. */
+async function commit(run: Run, bootId: string): Promise<void> {
+  const { site } = run;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      for (const step of COMMIT) {
+        run.beginStep(step.name, step.summary);
+        const summary = await call(step.name, { ...run.step, bootId }, { site, policy: 'undo', summary: step.summary });
+        run.endStep(step.name, 'done', { summary });
+      }
+      await call('workloads.uncordon', run.step, { site, policy: 'undo', summary: 'let the scheduler back' });
+      const count = run.input.spec.gpus.addresses.length;
+      run.setPhase(
+        'gpu-isolation',
+        'done',
+        `${count}/${count} vfio-pci, checked twice; the proven entry is the default`,
+      );
+      return;
+    } catch (error) {
+      rethrowBug(error);
+      await needsHands(run, error, attempt);
+    }
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * The runbook. One run per server; it survives the crash of everything but the server itself.
+ * @module
+ */
+import {
+  ApplicationFailure,
+  CancellationScope,
+  allHandlersFinished,
+  condition,
+  isCancellation,
+  setWorkflowOptions,
+} from '@temporalio/workflow';
+import type { ProvisionInput, RunStatus } from '../domain/run/messages.js';
+import { OUTCOMES, type Outcome } from '../domain/run/outcomes.js';
+import { PHASES, phaseOf, type PhaseName } from '../domain/run/phases.js';
+import { stepsOf } from '../domain/run/steps.js';
+import { call } from './act.js';
+import { secondsOf } from './durations.js';
+import { fail, failureType, reportFailure, rethrowBug } from './failure.js';
+import { isolateGpus } from './isolate-gpus.js';
+import { ask } from './question.js';
+import { Run, type Facts } from './run.js';
+import { Saga, runStep, verifyStep } from './saga.js';
+
+setWorkflowOptions({ versioningBehavior: 'PINNED' }, provisionServer);
+export async function provisionServer(input: ProvisionInput): Promise<RunStatus> {
+  const run = new Run(input);
+  run.listen();
+  try {
+    await preflight(run);
+    await verifyLeftOut(run);
+    await claimHost(run);
+    await phase(run, 'node-preparation');
+    await phase(run, 'k3s');
+    if (run.selected('gpu-isolation')) await isolateGpus(run);
+    await phase(run, 'cozystack');
+    await phase(run, 'kubevirt');
+    await phase(run, 'nested-cluster');
+    await phase(run, 'acceptance');
+    await release(run);
+    run.setOutcome('provisioned');
+  } catch (error) {
+    rethrowBug(error);
+    await CancellationScope.nonCancellable(() => closeFailed(run, error));
+    throw isCancellation(error) ? error : outcomeFailure(run, error);
+  }
+  await condition(allHandlersFinished);
+  return run.status();
+}
+
+async function preflight(run: Run): Promise<void> {
+  run.beginPhase('preflight');
+  for (const step of stepsOf('preflight')) {
+    const result = await runStep(run, step);
+    // What later phases compare with: how the host was before anything was changed.
+    run.facts = result.facts as unknown as Facts;
+    run.setPhase('preflight', 'done', result.summary);
+  }
+}
+
+/** A phase left out is verified, not assumed, where a selected one builds on it. Read-only, and before anything is changed. */
+async function verifyLeftOut(run: Run): Promise<void> {
+  const needed = new Set(PHASES.filter((p) => run.selected(p.name)).flatMap((p) => p.needs));
+  for (const { name } of PHASES) {
+    if (run.selected(name) || !needed.has(name)) continue;
+    try {
+      await verifyPhase(run, name);
+      run.setPhase(name, 'skipped', 'left out; verified as in place');
+    } catch (error) {
+      rethrowBug(error);
+      if (isCancellation(error)) throw error;
+      run.setPhase('preflight', 'failed', `phase ${name} is not in place`);
+      throw fail(
+        'Blocked',
+        `phase ${name} was left out, but is not in place: ${reportFailure(error, name, null).message}`,
+      );
+    }
+  }
+}
+
+async function verifyPhase(run: Run, name: PhaseName): Promise<void> {
+  const { site } = run;
+  if (name === 'gpu-isolation') {
+    if (run.facts === null) throw new TypeError('preflight has not run');
+    const state = await call(
+      'isolation.read-state',
+      { ...run.step, baseline: run.facts.baseline },
+      { site, policy: 'read', summary: 'is the host isolated already' },
+    );
+    if (!state.isolated) throw fail('Blocked', state.why);
+    return;
+  }
+  // The lock is taken by every run for itself.
+  for (const step of stepsOf(name).filter((s) => s.name !== 'preparation.claim-host')) await verifyStep(run, step);
+}
+
+/** Whatever phases are selected: nothing changes the host before this run owns it. */
+async function claimHost(run: Run): Promise<void> {
+  const changing = run.input.phases.some((name) => name !== 'preflight');
+  if (!changing || run.selected('node-preparation')) return;
+  await call('preparation.claim-host', run.step, { site: run.site, policy: 'change', summary: 'take the host lock' });
+}
+
+/** One linear phase: its steps in order. A failure for good asks a person: once more, or give up. */
+async function phase(run: Run, name: PhaseName): Promise<void> {
+  if (!run.selected(name)) return;
+  const saga = new Saga(run);
+  for (let attempt = 1; ; attempt += 1) {
+    run.beginPhase(name);
+    try {
+      const summaries: string[] = [];
+      for (const step of stepsOf(name)) summaries.push((await saga.step(step)).summary);
+      run.setPhase(name, 'done', summaries.at(-1) ?? '');
+      return;
+    } catch (error) {
+      rethrowBug(error);
+      run.failure = reportFailure(error, name, run.currentStep);
+      run.setPhase(name, 'failed', run.failure.message);
+      if (!isCancellation(error) && (await parked(run, name, attempt))) {
+        run.failure = null;
+        continue;
+      }
+      await CancellationScope.nonCancellable(() => unwind(run, name, saga));
+      if (isCancellation(error)) throw error;
+      throw fail('GivenUp', `phase ${name} was given up: ${run.failure.message}`);
+    }
+  }
+}
+
+/** True: try again. A cancel while parked arrives here as an exception and unwinds like a cancel anywhere else. */
+async function parked(run: Run, name: PhaseName, attempt: number): Promise<boolean> {
+  run.setPhase(name, 'waiting', `parked: ${run.failure?.message ?? ''}`);
+  const receipt = await ask(run, {
+    id: attempt === 1 ? `parked:${name}` : `parked:${name}#${attempt}`,
+    kind: 'parked',
+    text: `phase ${name} failed: ${run.failure?.message ?? ''}. Try again, or give it up?`,
+    digest: '',
+    expiresSeconds: null,
+    reminderSeconds: secondsOf.parkedReminder,
+  });
+  return receipt?.choice === 'resume';
+}
+
+/** Takes back what the phase's table says may be taken back. A failing undo is listed, and does not hide the first failure. */
+async function unwind(run: Run, name: PhaseName, saga: Saga): Promise<void> {
+  try {
+    await saga.unwind();
+    run.setPhase(name, 'failed', `${run.failure?.message ?? ''} (${phaseOf(name).fate})`);
+  } catch (error) {
+    rethrowBug(error);
+    run.findings.push({ area: 'remains', text: `undo of ${name}: ${reportFailure(error, name, null).message}` });
+  }
+}
+
+async function release(run: Run): Promise<void> {
+  await call('host.release', run.step, { site: run.site, policy: 'undo', summary: 'give the host back' });
+}
+
+async function closeFailed(run: Run, error: unknown): Promise<void> {
+  run.failure ??= reportFailure(error, run.currentPhase, run.currentStep);
+  const outcome = outcomeOf(run, error);
+  if (run.phaseState('preflight') !== 'done') run.setPhase('preflight', 'failed', run.failure.message);
+  else {
+    // A host that can't be reached now keeps its fence; the next start recognises and adopts it.
+    try {
+      await release(run);
+    } catch (failed) {
+      rethrowBug(failed);
+      run.findings.push({ area: 'remains', text: `host lock: ${reportFailure(failed, null, null).message}` });
+    }
+  }
+  run.setOutcome(outcome);
+  await condition(allHandlersFinished);
+}
+
+/** Which of the closed set of outcomes a failure is. */
+function outcomeOf(run: Run, error: unknown): Outcome {
+  if (run.phaseState('preflight') !== 'done') return 'refused';
+  if (run.phaseState('gpu-isolation') === 'undone') {
+    const type = failureType(error);
+    if (type === 'Rejected') return 'rejected';
+    if (type === 'Expired') return 'expired';
+    return 'restored';
+  }
+  return 'incomplete';
+}
+
+function outcomeFailure(run: Run, cause: unknown): ApplicationFailure {
+  const outcome = run.outcome ?? 'incomplete';
+  return ApplicationFailure.create({
+    type: outcome,
+    message: `${outcome}: ${OUTCOMES[outcome].means}. ${run.failure?.message ?? ''}`,
+    nonRetryable: true,
+    details: [run.status()],
+    ...(cause instanceof Error ? { cause } : {}),
+  });
+}

@@ -1,0 +1,52 @@
+/**
+ * Asking a person: opens the question, reminds, and waits for an answer or the deadline. Waiting costs nothing.
+ * @module
+ */
+import { condition } from '@temporalio/workflow';
+import type { QuestionKind, Receipt } from '../domain/run/questions.js';
+import { fail } from './failure.js';
+import { now, type Run } from './run.js';
+
+export interface Ask {
+  readonly id: string;
+  readonly kind: QuestionKind;
+  readonly text: string;
+  readonly digest: string;
+  /** null: waits without limit. */
+  readonly expiresSeconds: number | null;
+  readonly reminderSeconds: number;
+  /** Called at each reminder; returning false ends the question as void. */
+  readonly stillValid?: () => Promise<boolean>;
+}
+
+/** The accepted answer, or null when `stillValid` said no. Throws Expired. */
+export async function ask(run: Run, question: Ask): Promise<Receipt | null> {
+  const openedMs = Date.now();
+  const expiresMs = question.expiresSeconds === null ? null : openedMs + question.expiresSeconds * 1_000;
+  run.openQuestion({
+    id: question.id,
+    kind: question.kind,
+    text: question.text,
+    digest: question.digest,
+    openedAt: now(),
+    expiresAt: expiresMs === null ? null : new Date(expiresMs).toISOString(),
+    reminders: 0,
+  });
+  const answered = (): boolean => run.answer !== null;
+  try {
+    for (;;) {
+      const left = expiresMs === null ? Number.POSITIVE_INFINITY : expiresMs - Date.now();
+      if (left <= 0) throw fail('Expired', `nobody decided "${question.id}" in time`);
+      const wait = Math.min(left, question.reminderSeconds * 1_000);
+      const summary = left <= wait ? `${question.id} expires` : `remind about ${question.id}`;
+      if (await condition(answered, wait, { summary })) return run.answer;
+      if (expiresMs !== null && Date.now() >= expiresMs) continue;
+      if (question.stillValid !== undefined && !(await question.stillValid())) return null;
+      if (run.answer !== null) return run.answer;
+      if (run.question !== null) run.question = { ...run.question, reminders: run.question.reminders + 1 };
+      run.event('reminder', `${question.id} still waits for an answer: ${question.text}`);
+    }
+  } finally {
+    run.closeQuestion();
+  }
+}

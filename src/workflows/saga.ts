@@ -1,0 +1,62 @@
+/**
+ * Steps and the way back. The undo is registered before its step runs: a step that failed half-way has to be undone too.
+ * @module
+ */
+import type { Step, StepName, StepResult } from '../domain/run/steps.js';
+import { call } from './act.js';
+import { reportFailure } from './failure.js';
+import type { Run } from './run.js';
+
+/** Runs one step as the activity of its name. */
+export async function runStep(run: Run, step: Step): Promise<StepResult> {
+  run.beginStep(step.name, step.summary);
+  try {
+    const result = await call(step.name as StepName, run.step, {
+      site: run.site,
+      policy: step.policy,
+      summary: step.summary,
+    });
+    run.endStep(step.name, result.changed ? 'done' : 'unchanged', result);
+    return result;
+  } catch (error) {
+    run.endStep(step.name, 'failed', { summary: reportFailure(error, null, null).message });
+    throw error;
+  }
+}
+
+/** Reads back what a step claims, and changes nothing. Throws when it is not so. */
+export async function verifyStep(run: Run, step: Step): Promise<StepResult> {
+  const name = `${step.name}.verify` as `${StepName}.verify`;
+  return call(name, run.step, { site: run.site, policy: 'probe', summary: `verify: ${step.summary}` });
+}
+
+export class Saga {
+  private readonly undos: Step[] = [];
+
+  constructor(private readonly run: Run) {}
+
+  async step(step: Step): Promise<StepResult> {
+    if (step.undo && !this.undos.includes(step)) this.undos.unshift(step);
+    return runStep(this.run, step);
+  }
+
+  /** Registers steps that another run took, so that they are undone without being run. */
+  adopt(steps: readonly Step[]): void {
+    for (const step of steps) if (step.undo && !this.undos.includes(step)) this.undos.unshift(step);
+  }
+
+  /** Newest first. Throws at the first undo that fails; calling again starts over, since every undo may be repeated. */
+  async unwind(): Promise<void> {
+    for (const step of this.undos) {
+      const name = `${step.name}.undo` as `${StepName}.undo`;
+      const result = await call(name, this.run.step, {
+        site: this.run.site,
+        policy: 'undo',
+        summary: `undo: ${step.summary}`,
+      });
+      if (!this.run.compensations.includes(step.name)) this.run.compensations.push(step.name);
+      this.run.endStep(step.name, 'undone', result);
+      this.run.event('undo', `${step.name}: ${result.summary}`);
+    }
+  }
+}
