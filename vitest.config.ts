@@ -10,6 +10,8 @@ export default defineConfig({
           name: 'workflow',
           include: ['test/workflow/**/*.test.ts'],
           globalSetup: ['test/workflow/global-setup.ts'],
+          // One time-skipping server for all: a test that skips a day skips it for every run on the server.
+          fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

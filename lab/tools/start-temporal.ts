@@ -1,0 +1,58 @@
+/**
+ * A whole Temporal server for the demo and for integration tests: the CLI's dev server as our child.
+ * @module
+ */
+import { SEARCH_ATTRIBUTES } from '../../src/domain/run/messages.js';
+import { startChild } from './child.js';
+import { freePort } from './free-port.js';
+import { temporalCli } from './temporal-cli.js';
+import { NAMESPACE, untilReady } from './temporal-ready.js';
+
+export interface TemporalOptions {
+  /** SQLite file that keeps runs over restarts; left out, they are kept in memory. */
+  readonly dbFile?: string;
+  /** Port of gRPC on 127.0.0.1; left out, a free one. */
+  readonly port?: number;
+  /** Port of the web UI on 127.0.0.1, 0 for a free one; left out, there is no UI. */
+  readonly uiPort?: number;
+  /** Everything the server prints also goes here. */
+  readonly logFile?: string;
+}
+
+export interface TemporalServer {
+  /** `127.0.0.1:7233` */
+  readonly address: string;
+  readonly namespace: string;
+  /** null without a UI. */
+  readonly uiUrl: string | null;
+  stop(): Promise<void>;
+}
+
+/** Resolves when it answers and knows the search attributes of the workflow. Throws ToolUnavailable without a Temporal CLI. */
+export async function startTemporal(options: TemporalOptions = {}): Promise<TemporalServer> {
+  const cli = await temporalCli();
+  const port = options.port ?? (await freePort());
+  const uiPort = options.uiPort === 0 ? await freePort() : options.uiPort;
+  const server = startChild(
+    [
+      cli,
+      'server',
+      'start-dev',
+      '--ip=127.0.0.1',
+      `--port=${port}`,
+      '--log-level=warn',
+      uiPort === undefined ? '--headless' : `--ui-port=${uiPort}`,
+      ...(options.dbFile === undefined ? [] : [`--db-filename=${options.dbFile}`]),
+      ...Object.values(SEARCH_ATTRIBUTES).map((name) => `--search-attribute=${name}=Keyword`),
+    ],
+    options.logFile === undefined ? {} : { logFile: options.logFile },
+  );
+  const address = `127.0.0.1:${port}`;
+  await untilReady('the Temporal dev server', server, address, { register: false });
+  return {
+    address,
+    namespace: NAMESPACE,
+    uiUrl: uiPort === undefined ? null : `http://127.0.0.1:${uiPort}`,
+    stop: () => server.stop(),
+  };
+}

@@ -1,0 +1,33 @@
+/**
+ * The workflow code as workers run it, built once for all test files: webpack takes seconds.
+ * @module
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { bundleWorkflowCode } from '@temporalio/worker';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** `127.0.0.1:PORT` of the tier's Temporal server. */
+    temporalAddress: string;
+    /** For `workflowBundle: { codePath }` of a worker. */
+    workflowBundle: string;
+  }
+}
+
+const WORKFLOWS = fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url));
+
+export interface BuiltBundle {
+  readonly codePath: string;
+  remove(): Promise<void>;
+}
+
+export async function bundleWorkflows(): Promise<BuiltBundle> {
+  const { code } = await bundleWorkflowCode({ workflowsPath: WORKFLOWS });
+  const folder = await mkdtemp(join(tmpdir(), 'gpu-provision-bundle-'));
+  const codePath = join(folder, 'workflows.js');
+  await writeFile(codePath, code);
+  return { codePath, remove: () => rm(folder, { recursive: true }) };
+}
