@@ -123,7 +123,7 @@ export function port(texts: FieldTexts): z.ZodInt {
 export const PORT = /(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})/;
 
 /** A DNS label: what Kubernetes, Temporal and host names all accept. */
-export const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 export function label(what: string, description: string): z.ZodString {
   return text(LABEL, { expected: `${what}: lower-case letters, digits and dashes, at most 63`, description });

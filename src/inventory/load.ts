@@ -6,7 +6,7 @@ import { namedFileFindings } from './named-files.js';
 import { InventoryError } from './problem.js';
 import { resolveEntry } from './resolve.js';
 import { inventorySchema } from './schema.js';
-import { shapeProblems, unquotedAddresses } from './shape-problems.js';
+import { shapeProblems } from './shape-problems.js';
 import { InventorySource } from './source.js';
 
 /** A loaded inventory: its shape and its cross references are right. */
@@ -26,11 +26,8 @@ export interface Inventory {
  */
 export function loadInventory(path: string): Inventory {
   const source = InventorySource.read(path);
-  const parsed = inventorySchema.safeParse(source.value);
-  refuse([...unquotedAddresses(source), ...shapeProblems(source, parsed.error?.issues ?? [])]);
-  // Unreachable when the schema found anything; the type does not know.
-  if (!parsed.success) throw parsed.error;
-  const file = parsed.data;
+  refuse(shapeProblems(source));
+  const file = inventorySchema.parse(source.value);
   refuse(lines(source, referenceFindings(file)));
   const directory = dirname(resolve(path));
   const specs = Object.entries(file.servers).map(([name, entry]) => resolveEntry(file, name, entry, directory));

@@ -72,7 +72,7 @@ function knownHostsProblem({ ssh }: ServerSpec): string | null {
   if (file.text === null) return file.problem;
   if (hasHostKey(file.text, ssh.host, ssh.port)) return null;
   const name = knownHostsName(ssh.host, ssh.port);
-  return `found ${ssh.knownHosts} without a key for ${name}; expected one, compared with ssh-keyscan -p ${ssh.port} ${ssh.host} at the console`;
+  return `found ${ssh.knownHosts} without a key for ${name}; expected one; ssh-keyscan -p ${ssh.port} ${ssh.host} prints it, compare it at the console`;
 }
 
 interface SecretForm {

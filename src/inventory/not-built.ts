@@ -3,42 +3,46 @@
  * people trust in something that does not happen.
  * @module
  */
+import { shown } from './problem.js';
 
 interface NotBuilt {
   /** Matched against the path as text. */
   readonly path: RegExp;
-  /** Why, and what to do instead. */
-  readonly instead: string;
+  readonly text: string;
 }
 
 const BOOT = String.raw`^(defaults|servers\.[^.]+)\.boot`;
 
 /** Keys that the schema does not know. */
 const KEYS: readonly NotBuilt[] = [
-  { path: /^notify$/, instead: 'sending notices is not built yet: remove it and follow runs with gpu-provision watch' },
+  { path: /^notify$/, text: 'sending notices is not built yet; remove it and follow runs with gpu-provision watch' },
   {
     path: /^clusters\.[^.]+\.storage$/,
-    instead: 'storage backends are not built yet: remove it and create the LINSTOR pool and StorageClasses by hand',
+    text: 'setting up storage is not built yet; remove it and create pool and StorageClasses by hand',
   },
   {
     path: /^clusters\.[^.]+\.cozystack\.existing$/,
-    instead: 'taking over a Cozystack that exists already is not built yet: this run installs its own, remove it',
+    text: 'using a Cozystack that is there already is not built yet; remove it, a run installs its own',
   },
   {
     path: /^servers\.[^.]+\.disks$/,
-    instead: 'giving disks to storage is not built yet: remove it, no disk is touched',
+    text: 'giving disks to storage is not built yet; remove it, no disk is touched',
   },
   {
     path: new RegExp(String.raw`${BOOT}\.window$`),
-    instead: 'reboot windows are not built yet: remove it and approve at a time that suits',
+    text: 'reboot windows are not built yet; remove it and approve at a time that suits',
   },
   {
-    path: new RegExp(String.raw`${BOOT}\.approval\.(required|from)$`),
-    instead: 'counting or naming approvers is not built yet: remove it, one approval by anybody is asked for',
+    path: new RegExp(String.raw`${BOOT}\.approval\.required$`),
+    text: 'counting approvals is not built yet; remove it, one is asked for',
+  },
+  {
+    path: new RegExp(String.raw`${BOOT}\.approval\.from$`),
+    text: 'naming approvers is not built yet; remove it, anybody who reaches the Temporal server can approve',
   },
   {
     path: new RegExp(String.raw`${BOOT}\.approval\.notStarter$`),
-    instead: 'keeping the starter from approving is not built yet: remove it, and agree on it among people',
+    text: 'keeping the starter from approving is not built yet; remove it and agree on it among people',
   },
 ];
 
@@ -47,20 +51,21 @@ const VALUES: readonly (NotBuilt & { readonly value: RegExp })[] = [
   {
     path: /^servers\.[^.]+\.role$/,
     value: /^agent$/,
-    instead: 'joining a server to an existing cluster is not built yet: only role server is',
+    text: 'is not built yet; expected server, the only node of its cluster',
   },
   {
     path: /^servers\.[^.]+\.gpus\.nvswitch$/,
-    value: /^./,
-    instead: 'only nvswitch: none is built, where GPUs in VMs work without NVLink',
+    value: /./,
+    text: 'is not built yet; expected none, where GPUs in VMs work without NVLink',
   },
 ];
 
 export function notBuiltKey(path: string): string | null {
-  return KEYS.find((row) => row.path.test(path))?.instead ?? null;
+  return KEYS.find((row) => row.path.test(path))?.text ?? null;
 }
 
 export function notBuiltValue(path: string, value: unknown): string | null {
   if (typeof value !== 'string') return null;
-  return VALUES.find((row) => row.path.test(path) && row.value.test(value))?.instead ?? null;
+  const row = VALUES.find((candidate) => candidate.path.test(path) && candidate.value.test(value));
+  return row === undefined ? null : `${shown(value)} ${row.text}`;
 }

@@ -16,7 +16,14 @@ export class InventoryError extends Error {
 /** `servers.h100-01.gpus.addresses[0]`; the file as a whole is `inventory`. */
 export function pathText(path: FieldPath): string {
   if (path.length === 0) return 'inventory';
-  return path.map((part, i) => (typeof part === 'number' ? `[${part}]` : i === 0 ? part : `.${part}`)).join('');
+  return path
+    .map((part, i) => (typeof part === 'number' ? `[${part}]` : (i === 0 ? '' : '.') + keyText(part)))
+    .join('');
+}
+
+/** A problem is one line, whatever the key. */
+function keyText(key: string): string {
+  return /^[\w-]+$/.test(key) ? key : JSON.stringify(key);
 }
 
 /** Longest text from the file that a message repeats. */
@@ -26,8 +33,11 @@ const SHOWN_LENGTH_CHARACTERS = 60;
 export function shown(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (value === null) return 'an empty value';
-  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
-  if (typeof value === 'object') return Object.keys(value).length === 0 ? 'an empty map' : 'a map';
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : `a list of ${value.length}`;
+  if (typeof value === 'object') {
+    const keys = Object.keys(value);
+    return keys.length === 0 ? 'an empty map' : `a map with ${keys.join(', ')}`;
+  }
   if (typeof value !== 'string') return `the ${typeof value} ${JSON.stringify(value)}`;
   const text = value.length > SHOWN_LENGTH_CHARACTERS ? `${value.slice(0, SHOWN_LENGTH_CHARACTERS)}...` : value;
   return JSON.stringify(text.replace(/[^\s/]*@/g, '...@'));

@@ -235,7 +235,7 @@ const bmc = z
     ],
     { error: 'none (written out), or a map with either redfish or ipmi, and credentials' },
   )
-  .meta({ description: 'Power control. A server without one says none.' });
+  .meta({ description: 'Power control: none, or a map with redfish or ipmi. A server without a BMC says so.' });
 
 const gpus = map(
   {

@@ -8,27 +8,40 @@ import { EXPECTED_SECRET } from './fields.js';
 import { notBuiltKey, notBuiltValue } from './not-built.js';
 import { PCI_ADDRESS } from './pci-address.js';
 import { type FieldPath, pathText, shown } from './problem.js';
-import { BMC_BRANCHES } from './schema.js';
+import { BMC_BRANCHES, inventorySchema } from './schema.js';
 import type { InventorySource } from './source.js';
 
 type Issue = z.core.$ZodIssue;
 
-export function shapeProblems(source: InventorySource, issues: readonly Issue[]): readonly string[] {
-  return issues.flatMap((issue) => problemsOf(source, issue, issue.path.map(asPart)));
+interface Located {
+  readonly issue: Issue;
+  readonly path: FieldPath;
 }
 
-function problemsOf(source: InventorySource, issue: Issue, path: FieldPath): readonly string[] {
+/** Every shape problem of the file; none when it can be resolved. */
+export function shapeProblems(source: InventorySource): readonly string[] {
+  const found = locatedIssues(source.value);
+  return [...unquotedAddresses(source), ...found.flatMap((located) => problemsOf(source, located))];
+}
+
+function locatedIssues(value: unknown): readonly Located[] {
+  return (inventorySchema.safeParse(value).error?.issues ?? []).flatMap((issue) => locate(value, issue, []));
+}
+
+/** Issues of `bmc` are those of the branch that was meant. */
+function locate(value: unknown, issue: Issue, above: FieldPath): readonly Located[] {
+  const path = [...above, ...issue.path.map((key) => (typeof key === 'number' ? key : String(key)))];
+  const branch = issue.code === 'invalid_union' ? branchOf(at(value, path), issue.errors) : null;
+  return branch === null ? [{ issue, path }] : branch.flatMap((inner) => locate(value, inner, path));
+}
+
+function problemsOf(source: InventorySource, { issue, path }: Located): readonly string[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => source.problem([...path, key], unknownKey([...path, key], issue.message), 'key'));
   }
   if (issue.code === 'invalid_key') {
     const expected = issue.issues[0]?.message ?? issue.message;
     return [source.problem(path, `found ${shown(path.at(-1))}; expected ${expected}`, 'key')];
-  }
-  if (issue.code === 'invalid_union') {
-    const branch = branchOf(at(source.value, path), issue.errors);
-    if (branch !== null)
-      return branch.flatMap((inner) => problemsOf(source, inner, [...path, ...inner.path.map(asPart)]));
   }
   return [source.problem(path, wrongValue(source, issue, path))];
 }
@@ -47,8 +60,19 @@ function wrongValue(source: InventorySource, issue: Issue, path: FieldPath): str
   if (expected === EXPECTED_SECRET) return `found a text that is not shown here; expected ${expected}`;
   const raw = source.unquoted(path);
   const wantsText = issue.code === 'invalid_type' && issue.expected === 'string';
-  if (wantsText && raw !== null && value !== null) return putInQuotes(raw);
+  if (wantsText && raw !== null && value !== null) {
+    return isRightAsText(source, path, raw) ? putInQuotes(raw) : `found ${raw}; expected ${expected}`;
+  }
   return notBuiltValue(pathText(path), value) ?? `found ${shown(value)}; expected ${expected}`;
+}
+
+/** Whether quotes are all that a value lacks. */
+function isRightAsText(source: InventorySource, path: FieldPath, raw: string): boolean {
+  const copy = structuredClone(source.value);
+  const parent = at(copy, path.slice(0, -1));
+  const last = path.at(-1);
+  if (typeof parent === 'object' && parent !== null && last !== undefined) Reflect.set(parent, last, raw);
+  return !locatedIssues(copy).some((located) => pathText(located.path) === pathText(path));
 }
 
 function putInQuotes(raw: string): string {
@@ -59,7 +83,7 @@ function putInQuotes(raw: string): string {
  * PCI addresses without quotes. `18:00.0` is 1080 in YAML 1.1 and a text in 1.2, so that one tool's file means something else to
  * another; whether quotes stand there only the source can tell.
  */
-export function unquotedAddresses(source: InventorySource): readonly string[] {
+function unquotedAddresses(source: InventorySource): readonly string[] {
   const servers = at(source.value, ['servers']);
   if (typeof servers !== 'object' || servers === null) return [];
   return Object.keys(servers).flatMap((name) => {
@@ -90,8 +114,4 @@ function at(value: unknown, path: FieldPath): unknown {
     found = Reflect.get(found, part);
   }
   return found;
-}
-
-function asPart(key: PropertyKey): string | number {
-  return typeof key === 'number' ? key : String(key);
 }

@@ -13,6 +13,7 @@ import {
   parseDocument,
   type Document,
   type Node,
+  visit,
   type YAMLError,
 } from 'yaml';
 import { type FieldPath, InventoryError, pathText } from './problem.js';
@@ -51,7 +52,7 @@ export class InventorySource {
     const lines = new LineCounter();
     // Pretty errors would quote the line, and a line may hold a secret.
     const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
-    const broken = [...document.errors, ...document.warnings];
+    const broken = [...document.errors, ...document.warnings, ...aliasesToNothing(document)];
     if (broken.length > 0) throw new InventoryError(broken.map((error) => syntaxProblem(path, text, lines, error)));
     try {
       return new InventorySource(path, document, lines);
@@ -112,7 +113,21 @@ function keyText(key: unknown): string {
   return isScalar(key) ? String(key.value) : '';
 }
 
-function syntaxProblem(path: string, text: string, lines: LineCounter, error: YAMLError): string {
+type YamlMistake = Pick<YAMLError, 'code' | 'message' | 'pos'>;
+
+/** The parser leaves these to whoever reads the value. */
+function aliasesToNothing(document: Document): readonly YamlMistake[] {
+  const found: YamlMistake[] = [];
+  visit(document, {
+    Alias(_, node) {
+      const [start = 0, end = 0] = node.range ?? [];
+      if (node.resolve(document) === undefined) found.push({ code: 'BAD_ALIAS', message: '', pos: [start, end] });
+    },
+  });
+  return found;
+}
+
+function syntaxProblem(path: string, text: string, lines: LineCounter, error: YamlMistake): string {
   const [start, end] = error.pos;
   const { line, col } = lines.linePos(start);
   const found =
