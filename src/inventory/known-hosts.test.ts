@@ -31,4 +31,8 @@ describe('a host key in known_hosts', () => {
     ['of an authority', `@cert-authority 192.0.2.11 ${KEY}`, 22, false],
     ['without the key', '192.0.2.11 ssh-ed25519', 22, false],
   ])('%s', (_, text, port, expected) => expect(hasHostKey(text, '192.0.2.11', port)).toBe(expected));
+
+  it('is found for an IPv6 address in upper case, which OpenSSH stores in lower case', () => {
+    expect(hasHostKey(`${hashed('2001:db8::b')} ${KEY}`, '2001:DB8::B', 22)).toBe(true);
+  });
 });

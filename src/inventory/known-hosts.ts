@@ -4,9 +4,9 @@
  */
 import { createHmac } from 'node:crypto';
 
-/** How known_hosts writes a host: bare for port 22, else `[host]:port`. */
+/** How known_hosts writes a host: in lower case, bare for port 22, else `[host]:port`. */
 export function knownHostsName(host: string, port: number): string {
-  return port === 22 ? host : `[${host}]:${port}`;
+  return port === 22 ? host.toLowerCase() : `[${host.toLowerCase()}]:${port}`;
 }
 
 /** Whether a line gives a host key for this host. Lines marked @revoked or @cert-authority give none. */
