@@ -27,6 +27,7 @@ link() {
   if [ -e "$1" ]; then word=$(readlink "$1") || word=-; fi
   word=\${word##*/}
 }
+ones=$(printf '\\377\\377\\377\\377')
 count=0
 for path in /sys/bus/pci/devices/*; do
   if [ ! -e "$path/vendor" ]; then continue; fi
@@ -40,9 +41,9 @@ for path in /sys/bus/pci/devices/*; do
   link "$path/driver"; driver=$word
   link "$path/iommu_group"; group=$word
   if [ "$kind" = vfio-noiommu ]; then group=noiommu-$group; fi
-  config=dead
-  alive=$(head -c 4 "$path/config" 2>/dev/null | LC_ALL=C tr -d '\\377' | wc -c)
-  if [ "$alive" -gt 0 ]; then config=ok; fi
+  config=ok
+  first=$(head -c 4 "$path/config" 2>/dev/null)
+  if [ -z "$first" ] || [ "$first" = "$ones" ]; then config=dead; fi
   node=-
   if [ "$group" != - ] && [ -e "/dev/vfio/$group" ]; then node=node; fi
   printf '%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\n' "\${path##*/}" "$vendor" "$device" "$class" \\
