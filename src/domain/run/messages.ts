@@ -12,6 +12,10 @@ import type { OpenQuestion, Receipt } from './questions.js';
 
 export const WORKFLOW_TYPE = 'provisionServer';
 
+/** Reads the host and answers with a PlanPreview; changes nothing. Argument: one PlanInput. */
+export const PLAN_WORKFLOW_TYPE = 'planServer';
+export const planWorkflowId = (server: string): string => `plan/${server}`;
+
 /** Task queue of the workflows. */
 export const WORKFLOW_QUEUE = 'provision';
 /** Task queue of activities that change hosts of a site. */
@@ -40,6 +44,10 @@ export interface ProvisionInput {
   readonly phases: readonly PhaseName[];
   /** Who started it, as asserted: `op-b@ops2`. */
   readonly startedBy: string;
+}
+
+export interface PlanInput {
+  readonly spec: ServerSpec;
 }
 
 export type PhaseState = 'pending' | 'running' | 'waiting' | 'done' | 'skipped' | 'failed' | 'undone';

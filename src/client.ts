@@ -1,0 +1,95 @@
+/**
+ * Starts and steers runs. The CLI is built on it, and other programs may be: nothing here needs a terminal.
+ * @module
+ */
+import { Client, Connection } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { rootMessage, unreachable } from './client/client-error.js';
+import { TemporalProvisionClient } from './client/temporal-client.js';
+import type { PlanPreview } from './domain/preflight.js';
+import type { ProvisionInput, RunEvent } from './domain/run/messages.js';
+import type { Choice, Decision, Receipt } from './domain/run/questions.js';
+import type { RunView } from './domain/run/view.js';
+import type { ServerSpec } from './domain/spec.js';
+
+export { ClientError, type ClientErrorKind } from './client/client-error.js';
+
+/** A person waits: a server that isn't there is told within seconds. */
+const CONNECT_LIMIT_MS = 3_000;
+
+export interface ConnectOptions {
+  /** `host:port`; by default from TEMPORAL_ADDRESS or the profile, else localhost:7233. */
+  readonly address?: string;
+  readonly namespace?: string;
+  /** Instead of the process's environment. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+export interface StartedRun {
+  readonly server: string;
+  readonly workflowId: string;
+  readonly runId: string;
+  /** true when the run was there before. */
+  readonly attached: boolean;
+}
+
+export interface WatchOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** One look at a run that is watched. */
+export interface Sighting {
+  readonly view: RunView;
+  /** Events since the sighting before, oldest first; the first sighting has all that are kept. */
+  readonly events: readonly RunEvent[];
+}
+
+/** Every method throws ClientError for what can go wrong outside; anything else is a bug. */
+export interface ProvisionClient {
+  readonly address: string;
+  readonly namespace: string;
+  /** Kind `already-running` when there is a run of this server and `attach` isn't set. */
+  start(input: ProvisionInput, options?: { readonly attach?: boolean }): Promise<StartedRun>;
+  /** The newest run of the server, also when it is over. Kind `not-found` when there is none. */
+  status(server: string): Promise<RunView>;
+  /** Yields about once a second until the run is over or the signal aborts. Survives a Temporal that is away for a while. */
+  watch(server: string, options?: WatchOptions): AsyncIterable<Sighting>;
+  /** Kinds: `not-found` (no run, or over), `refused` (its reason), `no-worker` (whether it counts is unknown). */
+  decide(server: string, choice: Choice, decision: Decision): Promise<Receipt>;
+  /** Reads the host and says what a run would do; changes nothing. Kind `refused` when it can't be read. */
+  plan(spec: ServerSpec): Promise<PlanPreview>;
+  /** Asks the run to undo the phase it is in and end. Returns when the request is recorded, not when it is done. */
+  cancel(server: string): Promise<void>;
+  /** Waits, without limit, until the run is over. */
+  result(server: string): Promise<RunView>;
+  /** How many workers polled this task queue lately (the server remembers for about five minutes). */
+  workersPolling(queue: string): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** Kind `unreachable` within a few seconds when there is no Temporal. */
+export async function connectProvision(options: ConnectOptions = {}): Promise<ProvisionClient> {
+  const overrides = options.env === undefined ? {} : { overrideEnvVars: definedOnly(options.env) };
+  const config = loadClientConnectConfig(overrides);
+  const address = options.address ?? config.connectionOptions.address ?? 'localhost:7233';
+  const namespace = options.namespace ?? config.namespace ?? 'default';
+  const { tls, apiKey, metadata } = config.connectionOptions;
+  try {
+    const connection = await Connection.connect({
+      address,
+      connectTimeout: CONNECT_LIMIT_MS,
+      ...(tls === undefined ? {} : { tls }),
+      ...(typeof apiKey === 'string' ? { apiKey } : {}),
+      ...(metadata === undefined ? {} : { metadata }),
+    });
+    return new TemporalProvisionClient(new Client({ connection, namespace }), connection, address, namespace);
+  } catch (error) {
+    throw unreachable(address, rootMessage(error), error);
+  }
+}
+
+function definedOnly(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
+}

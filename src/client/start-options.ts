@@ -1,0 +1,48 @@
+/**
+ * How a run is started: under which id, and with what in memo, search attributes and summaries.
+ * @module
+ */
+import type { WorkflowStartOptions } from '@temporalio/client';
+import { type ProvisionInput, WORKFLOW_QUEUE, workflowId } from '../domain/run/messages.js';
+import { phaseOf } from '../domain/run/phases.js';
+import { ATTRIBUTE } from './known-run.js';
+
+export function startOptions(input: ProvisionInput, attach: boolean): WorkflowStartOptions {
+  const { spec, startedBy, phases } = input;
+  return {
+    workflowId: workflowId(spec.name),
+    taskQueue: WORKFLOW_QUEUE,
+    args: [input],
+    // The id is the lock. Never TERMINATE_EXISTING: a terminated run undoes nothing.
+    workflowIdConflictPolicy: attach ? 'USE_EXISTING' : 'FAIL',
+    // A second run over a finished server is how one checks and converges it.
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+    staticSummary: `provision ${spec.name} (${spec.cluster.name}), started by ${startedBy}`,
+    staticDetails: details(input),
+    typedSearchAttributes: [
+      { key: ATTRIBUTE.server, value: spec.name },
+      { key: ATTRIBUTE.site, value: spec.site },
+    ],
+    memo: {
+      startedBy,
+      site: spec.site,
+      cluster: spec.cluster.name,
+      serial: spec.serial,
+      address: spec.ssh.host,
+      phases,
+    },
+  };
+}
+
+/** Markdown for the Temporal UI. */
+function details({ spec, phases, startedBy }: ProvisionInput): string {
+  return [
+    `**${spec.name}** serial ${spec.serial}, ${spec.ssh.host}, site ${spec.site}, cluster ${spec.cluster.name}`,
+    `- phases: ${phases.map((name) => `${phaseOf(name).number} ${phaseOf(name).title}`).join(', ')}`,
+    `- boot strategy: ${spec.boot.strategy}; BMC: ${spec.bmc.kind}`,
+    `- GPUs: ${spec.gpus.addresses.length} (${spec.gpus.id}) to vfio-pci, offered as ${spec.gpus.resource}`,
+    `- started by ${startedBy} (asserted)`,
+    '',
+    `Cancel undoes the phase it hits. Terminate and reset undo nothing: don't use them.`,
+  ].join('\n');
+}

@@ -1,0 +1,250 @@
+/**
+ * The client over a connection to Temporal.
+ * @module
+ */
+import { ApplicationFailure, type Client, type Connection, WorkflowFailedError } from '@temporalio/client';
+import type { PlanPreview } from '../domain/preflight.js';
+import {
+  hostQueue,
+  PLAN_WORKFLOW_TYPE,
+  type PlanInput,
+  planWorkflowId,
+  type ProvisionInput,
+  QUERIES,
+  type RunStatus,
+  watchQueue,
+  WORKFLOW_QUEUE,
+  WORKFLOW_TYPE,
+  workflowId,
+} from '../domain/run/messages.js';
+import type { Choice, Decision, Receipt } from '../domain/run/questions.js';
+import type { Contact, RunView, WorkflowState } from '../domain/run/view.js';
+import type { ServerSpec } from '../domain/spec.js';
+import type { ProvisionClient, Sighting, StartedRun, WatchOptions } from '../client.js';
+import { ClientError, clientError, rootMessage } from './client-error.js';
+import { knownRun, STATES } from './known-run.js';
+import { newEvents } from './new-events.js';
+import { startOptions } from './start-options.js';
+
+/** A person waits: a server that doesn't answer is told within seconds. */
+const CALL_LIMIT_MS = 5_000;
+/** A query waits for a worker; longer would freeze the view of a run whose worker is gone. */
+const QUERY_LIMIT_MS = 2_000;
+/** Longer than a workflow task may take (10 s by default), so that a busy worker isn't called gone. */
+const DECISION_LIMIT_MS = 15_000;
+const POLL_MS = 1_000;
+
+type TaskQueueType = NonNullable<Parameters<Client['workflowService']['describeTaskQueue']>[0]['taskQueueType']>;
+/** Workflow and activity tasks of one name are two queues; whoever polls either is a worker. */
+// oxlint-disable typescript/no-unsafe-enum-assignment -- the enum's values are in @temporalio/proto, which is no dependency of ours.
+const WORKFLOW_TASKS = 1 as TaskQueueType;
+const ACTIVITY_TASKS = 2 as TaskQueueType;
+// oxlint-enable typescript/no-unsafe-enum-assignment
+
+export class TemporalProvisionClient implements ProvisionClient {
+  constructor(
+    private readonly client: Client,
+    private readonly connection: Connection,
+    readonly address: string,
+    readonly namespace: string,
+  ) {}
+
+  async start(input: ProvisionInput, { attach = false }: { readonly attach?: boolean } = {}): Promise<StartedRun> {
+    const { spec } = input;
+    const before = attach ? await this.runningRun(spec.name) : null;
+    const handle = await this.call(spec.name, () =>
+      this.client.workflow.start(WORKFLOW_TYPE, startOptions(input, attach)),
+    );
+    const runId = handle.firstExecutionRunId;
+    return { server: spec.name, workflowId: handle.workflowId, runId, attached: runId === before };
+  }
+
+  async status(server: string): Promise<RunView> {
+    return this.look(server, null);
+  }
+
+  async *watch(server: string, { signal }: WatchOptions = {}): AsyncGenerator<Sighting> {
+    let last: RunView | null = null;
+    for (;;) {
+      const view: RunView = await this.lookOrKeep(server, last);
+      yield { view, events: newEvents(last?.status?.events ?? [], view.status?.events ?? []) };
+      if (view.workflow !== 'running') return;
+      last = view;
+      await pause(POLL_MS, signal);
+      if (signal?.aborted === true) return;
+    }
+  }
+
+  async decide(server: string, choice: Choice, decision: Decision): Promise<Receipt> {
+    const { gate, digest = '', by = '' } = decision;
+    // Without a digest the same words may answer a later question of the same name, and must not be taken for a repetition.
+    const updateId = digest === '' ? {} : { updateId: `${gate}:${digest}:${choice}:${by}` };
+    return this.call(
+      server,
+      () => this.handle(server).executeUpdate<Receipt, [Decision]>(choice, { args: [decision], ...updateId }),
+      DECISION_LIMIT_MS,
+    );
+  }
+
+  async plan(spec: ServerSpec): Promise<PlanPreview> {
+    for (const queue of [WORKFLOW_QUEUE, watchQueue(spec.site)]) {
+      if ((await this.workersPolling(queue)) > 0) continue;
+      throw new ClientError(
+        'no-worker',
+        `no worker polls ${queue}: start one with  gpu-provision worker --site ${spec.site}`,
+      );
+    }
+    const input: PlanInput = { spec };
+    const handle = await this.call(spec.name, () =>
+      this.client.workflow.start(PLAN_WORKFLOW_TYPE, {
+        workflowId: planWorkflowId(spec.name),
+        taskQueue: WORKFLOW_QUEUE,
+        args: [input],
+        // Whoever asks twice at once gets the same answer; the host is read once.
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+        staticSummary: `plan ${spec.name}: read-only`,
+        memo: { site: spec.site, cluster: spec.cluster.name },
+      }),
+    );
+    try {
+      return (await handle.result()) as PlanPreview;
+    } catch (error) {
+      if (error instanceof WorkflowFailedError) throw new ClientError('refused', rootMessage(error), { cause: error });
+      throw clientError(error, { server: spec.name, address: this.address });
+    }
+  }
+
+  async cancel(server: string): Promise<void> {
+    await this.call(server, () => this.handle(server).cancel());
+  }
+
+  async result(server: string): Promise<RunView> {
+    try {
+      await this.handle(server).result();
+    } catch (error) {
+      // How it failed is in the view; only "no such run" and a lost Temporal are errors here.
+      if (!(error instanceof WorkflowFailedError)) throw clientError(error, { server, address: this.address });
+    }
+    return this.status(server);
+  }
+
+  async workersPolling(queue: string): Promise<number> {
+    const count = async (taskQueueType: TaskQueueType): Promise<number> => {
+      const answer = await this.client.workflowService.describeTaskQueue({
+        namespace: this.namespace,
+        taskQueue: { name: queue },
+        taskQueueType,
+      });
+      return answer.pollers.length;
+    };
+    const [workflows, activities] = await this.call(queue, () =>
+      Promise.all([count(WORKFLOW_TASKS), count(ACTIVITY_TASKS)]),
+    );
+    return Math.max(workflows, activities);
+  }
+
+  async close(): Promise<void> {
+    await this.connection.close();
+  }
+
+  private handle(server: string): ReturnType<Client['workflow']['getHandle']> {
+    return this.client.workflow.getHandle(workflowId(server));
+  }
+
+  private async call<T>(server: string, fn: () => Promise<T>, limitMs: number = CALL_LIMIT_MS): Promise<T> {
+    try {
+      return await this.client.withDeadline(Date.now() + limitMs, fn);
+    } catch (error) {
+      throw clientError(error, { server, address: this.address });
+    }
+  }
+
+  private async runningRun(server: string): Promise<string | null> {
+    try {
+      const { runId, status } = await this.call(server, () => this.handle(server).describe());
+      return status.name === 'RUNNING' ? runId : null;
+    } catch (error) {
+      if (error instanceof ClientError && error.kind === 'not-found') return null;
+      throw error;
+    }
+  }
+
+  /** Describes first, because that needs no worker, then asks the workflow itself. */
+  private async look(server: string, last: RunView | null): Promise<RunView> {
+    const description = await this.call(server, () => this.handle(server).describe());
+    const workflow = STATES[description.status.name] ?? 'terminated';
+    const same = last?.known.runId === description.runId ? last : null;
+    const view = { server, workflow, known: knownRun(description) };
+    const ended = await this.statusOfEnded(server, workflow);
+    if (ended !== null) return { ...view, now: now(), contact: { kind: 'ok' }, status: ended, statusAt: ended.now };
+    const answer = await this.query(server);
+    if (answer !== null) {
+      const contact = workflow === 'running' ? await this.activityContact(answer.site) : ({ kind: 'ok' } as const);
+      return { ...view, now: now(), contact, status: answer, statusAt: now() };
+    }
+    const since = same?.statusAt ?? null;
+    const polling = await this.workersPolling(WORKFLOW_QUEUE);
+    const contact: Contact = { kind: polling > 0 ? 'stuck' : 'no-worker', queue: WORKFLOW_QUEUE, since };
+    return { ...view, now: now(), contact, status: same?.status ?? null, statusAt: since };
+  }
+
+  /** A run that is over carries its last status in its result, or in the failure that closed it: no worker is needed. */
+  private async statusOfEnded(server: string, workflow: WorkflowState): Promise<RunStatus | null> {
+    if (workflow !== 'completed' && workflow !== 'failed') return null;
+    try {
+      return (await this.call(server, () => this.handle(server).result())) as RunStatus;
+    } catch (error) {
+      if (!(error instanceof WorkflowFailedError)) throw error;
+      const details = error.cause instanceof ApplicationFailure ? error.cause.details?.[0] : undefined;
+      return (details as RunStatus | undefined) ?? null;
+    }
+  }
+
+  /** null when nobody answers in time. */
+  private async query(server: string): Promise<RunStatus | null> {
+    try {
+      return await this.client.withDeadline(Date.now() + QUERY_LIMIT_MS, () =>
+        this.handle(server).query<RunStatus>(QUERIES.status),
+      );
+    } catch {
+      // Every way in which a query fails means the same here; whether Temporal itself is there, describe has shown.
+      return null;
+    }
+  }
+
+  /** The workflow answers, but its steps need workers of the site. */
+  private async activityContact(site: string): Promise<Contact> {
+    for (const queue of [hostQueue(site), watchQueue(site)]) {
+      if ((await this.workersPolling(queue)) === 0) return { kind: 'no-worker', queue, since: null };
+    }
+    return { kind: 'ok' };
+  }
+
+  private async lookOrKeep(server: string, last: RunView | null): Promise<RunView> {
+    try {
+      return await this.look(server, last);
+    } catch (error) {
+      if (last === null || !(error instanceof ClientError) || error.kind !== 'unreachable') throw error;
+      const contact: Contact = { kind: 'no-temporal', address: this.address, since: last.statusAt };
+      return { ...last, now: now(), contact };
+    }
+  }
+}
+
+function now(): string {
+  return new Date().toISOString();
+}
+
+/** Returns early when aborted. */
+async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener('abort', done);
+  });
+}
