@@ -29,6 +29,8 @@ interface Kubeconfig {
   users: { user: Record<string, string> }[];
 }
 
+const pem = (field: string | undefined): Buffer => Buffer.from(field ?? '', 'base64');
+
 interface Reply {
   code: number;
   body: string;
@@ -42,7 +44,6 @@ async function call(
   type = 'application/json',
 ): Promise<Reply> {
   const config: Kubeconfig = parse(api.kubeconfig);
-  const pem = (field: string | undefined): Buffer => Buffer.from(field ?? '', 'base64');
   const user = config.users[0]?.user;
   return new Promise((resolve, reject) => {
     const req = request(
@@ -56,7 +57,9 @@ async function call(
         key: pem(user?.['client-key-data']),
         headers: { 'content-type': type, 'user-agent': 'test/1' },
       },
-      (res) => text(res).then((out) => resolve({ code: res.statusCode ?? 0, body: out }), reject),
+      (res) => {
+        text(res).then((out) => resolve({ code: res.statusCode ?? 0, body: out }), reject);
+      },
     );
     req.on('error', reject);
     req.end(body === undefined ? undefined : JSON.stringify(body));

@@ -2,6 +2,7 @@
  * What runs on the host that a reboot would stop, and keeping new work away while one is ahead.
  * @module
  */
+import { KUBECONFIG_PATH } from '../domain/cluster/k3s-layout.js';
 import { nodeWithIP } from '../domain/cluster/node.js';
 import { at, listAt, textAt, type KubeObject } from '../domain/cluster/objects.js';
 import {
@@ -14,7 +15,6 @@ import {
 } from '../domain/cluster/workloads.js';
 import type { Cluster } from '../ports/cluster.js';
 import { ProvisionError } from '../ports/failure.js';
-import { KUBECONFIG_PATH } from './cluster/paths.js';
 import type { StepContext } from './define-step.js';
 
 /** On a node that we cordoned: the run, and since when. */

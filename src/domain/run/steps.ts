@@ -47,7 +47,14 @@ export const STEPS = {
     },
   ],
   k3s: [
-    { name: 'k3s.install', summary: 'install the pinned k3s', policy: 'long-change', undo: true },
+    {
+      name: 'k3s.configure',
+      summary: 'write the k3s configuration, its token and registry mirrors',
+      policy: 'change',
+      undo: true,
+    },
+    { name: 'k3s.install', summary: 'download the pinned k3s and check its hash', policy: 'long-change', undo: true },
+    { name: 'k3s.start', summary: 'enable and start the k3s service', policy: 'long-change', undo: true },
     { name: 'k3s.await-node', summary: 'wait for /readyz and the Node object', policy: 'cluster-wait', undo: false },
   ],
   'gpu-isolation': [
@@ -107,14 +114,26 @@ export const STEPS = {
   cozystack: [
     {
       name: 'cozystack.install-operator',
-      summary: 'install the Cozystack operator',
+      summary: "install the Cozystack operator through k3s's own Helm controller",
       policy: 'cluster-change',
+      undo: false,
+    },
+    {
+      name: 'cozystack.await-operator',
+      summary: 'wait for the operator, its kinds and its package source',
+      policy: 'cluster-wait',
       undo: false,
     },
     { name: 'cozystack.apply-platform', summary: 'apply the platform Package', policy: 'cluster-change', undo: false },
     {
       name: 'cozystack.await-releases',
-      summary: 'wait for every HelmRelease, list again, wait again',
+      summary: 'wait for every Package and HelmRelease, and for the node',
+      policy: 'cluster-wait',
+      undo: false,
+    },
+    {
+      name: 'cozystack.await-platform',
+      summary: 'wait for Cluster API, the Cozystack API and KubeVirt; list the HelmReleases again',
       policy: 'cluster-wait',
       undo: false,
     },
@@ -122,6 +141,12 @@ export const STEPS = {
       name: 'cozystack.configure-root-tenant',
       summary: 'give the root tenant etcd and ingress',
       policy: 'cluster-change',
+      undo: false,
+    },
+    {
+      name: 'cozystack.await-root-tenant',
+      summary: 'wait for etcd and ingress of the root tenant',
+      policy: 'cluster-wait',
       undo: false,
     },
   ],
@@ -141,11 +166,24 @@ export const STEPS = {
   ],
   'nested-cluster': [
     { name: 'nested.create-tenant', summary: 'create the tenant', policy: 'cluster-change', undo: true },
+    { name: 'nested.await-tenant', summary: "wait for the tenant's namespace", policy: 'cluster-wait', undo: false },
     {
       name: 'nested.create-cluster',
       summary: 'create the nested cluster with GPUs and GPU Operator',
       policy: 'cluster-change',
       undo: true,
+    },
+    {
+      name: 'nested.fix-size',
+      summary: 'set the wanted number of nodes and a driver timeout that is long enough',
+      policy: 'cluster-wait',
+      undo: false,
+    },
+    {
+      name: 'nested.await-nodes',
+      summary: 'wait for the control plane, the VMs and the nested nodes',
+      policy: 'cluster-wait',
+      undo: false,
     },
     {
       name: 'nested.await-gpus',
@@ -155,10 +193,10 @@ export const STEPS = {
     },
   ],
   acceptance: [
-    { name: 'acceptance.run-job', summary: 'run the GPU job', policy: 'cluster-change', undo: true },
+    { name: 'acceptance.run-job', summary: 'start the GPU job', policy: 'cluster-change', undo: true },
     {
       name: 'acceptance.await-job',
-      summary: 'wait for the GPU job and read its figures',
+      summary: 'wait for the GPU job, read its figures and judge them',
       policy: 'cluster-wait',
       undo: false,
     },

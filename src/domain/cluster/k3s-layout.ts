@@ -1,5 +1,5 @@
 /**
- * Where k3s keeps things on the host.
+ * Where k3s keeps things on a host.
  * @module
  */
 

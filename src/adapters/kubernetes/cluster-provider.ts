@@ -1,0 +1,102 @@
+/**
+ * Clusters by server: the kubeconfig is read from the host over SSH, held in memory only, and the API is reached through the same SSH
+ * connection, so that nothing of a site but port 22 needs to be reachable.
+ * @module
+ */
+import { KUBECONFIG_PATH } from '../../domain/cluster/k3s-layout.js';
+import { textAt } from '../../domain/cluster/objects.js';
+import type { ServerSpec } from '../../domain/spec.js';
+import type { Cluster, ClusterProvider } from '../../ports/cluster.js';
+import { ProvisionError } from '../../ports/failure.js';
+import type { HostProvider } from '../../ports/host.js';
+import { ApiCluster } from './api-cluster.js';
+import { Connection } from './connection.js';
+import { parseKubeconfig, type Kubeconfig } from './kubeconfig.js';
+
+const READ_TIMEOUT_MS = 30_000;
+
+interface Open {
+  readonly cluster: Cluster;
+  readonly connection: Connection;
+}
+
+/** `nested` is found by the name its kubeconfig has, so one connection serves all activities of a server. */
+export function createClusterProvider({ hosts }: { readonly hosts: HostProvider }): ClusterProvider {
+  const open = new Map<string, Promise<Open>>();
+
+  const reuse = async (key: string, make: () => Promise<Open>): Promise<Cluster> => {
+    let entry = open.get(key);
+    if (entry === undefined) {
+      entry = make();
+      open.set(key, entry);
+    }
+    try {
+      return (await entry).cluster;
+    } catch (error) {
+      open.delete(key);
+      throw error;
+    }
+  };
+
+  const connect = (spec: ServerSpec, key: string, name: string, config: Kubeconfig, address: string): Open => {
+    const connection = new Connection(config, () => hosts.get(spec).openStream(address, config.port), name);
+    const forget = (): void => {
+      open.delete(key);
+      connection.close();
+    };
+    return { connection, cluster: new ApiCluster(connection, name, forget) };
+  };
+
+  const host = (spec: ServerSpec): Promise<Cluster> => {
+    const key = spec.name;
+    return reuse(key, async () => {
+      const config = parseKubeconfig(await readKubeconfig(hosts, spec), `${spec.name}:${KUBECONFIG_PATH}`);
+      return connect(spec, key, `the API of ${spec.name}`, config, config.host);
+    });
+  };
+
+  return {
+    host,
+    nested: (spec, kubeconfig) => {
+      const { namespace, secret, key: field } = kubeconfig;
+      const key = [spec.name, namespace, secret, field].join(' ');
+      return reuse(key, async () => {
+        const outer = await host(spec);
+        const found = await outer.get({ apiVersion: 'v1', kind: 'Secret', namespace, name: secret });
+        const source = `Secret ${namespace}/${secret}`;
+        const data = textAt(found, 'data', field);
+        if (data === null) throw new ProvisionError('NotReadyYet', `${source} has no ${field} yet`);
+        const config = parseKubeconfig(Buffer.from(data, 'base64').toString('utf8'), source);
+        const address = await clusterIP(outer, config.host);
+        return connect(spec, key, `the nested API ${config.host} of ${spec.name}`, config, address);
+      });
+    },
+    close: async () => {
+      const entries = await Promise.allSettled(open.values());
+      open.clear();
+      for (const entry of entries) if (entry.status === 'fulfilled') entry.value.connection.close();
+    },
+  };
+}
+
+async function readKubeconfig(hosts: HostProvider, spec: ServerSpec): Promise<string> {
+  const result = await hosts.get(spec).exec(['cat', KUBECONFIG_PATH], { timeoutMs: READ_TIMEOUT_MS });
+  if (result.exitCode !== 0)
+    throw new ProvisionError(
+      'ClusterUnreachable',
+      `${spec.name} has no ${KUBECONFIG_PATH}: k3s is not installed or has never started`,
+    );
+  return result.stdout;
+}
+
+/** `NAME.NAMESPACE.svc` resolves only inside the cluster; the host reaches the Service by its address. */
+async function clusterIP(outer: Cluster, host: string): Promise<string> {
+  const match = /^([^.]+)\.([^.]+)\.svc(\.|$)/.exec(host);
+  if (match === null) return host;
+  const [, name = '', namespace = ''] = match;
+  const service = await outer.get({ apiVersion: 'v1', kind: 'Service', namespace, name });
+  const address = textAt(service, 'spec', 'clusterIP');
+  if (address === null || address === '' || address === 'None')
+    throw new ProvisionError('NotReadyYet', `Service ${namespace}/${name} has no ClusterIP yet`);
+  return address;
+}

@@ -1,0 +1,2 @@
+/** Kubernetes clusters over SSH. @module */
+export { createClusterProvider } from './cluster-provider.js';
