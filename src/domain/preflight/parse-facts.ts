@@ -1,0 +1,170 @@
+/**
+ * From the lines of the fact scripts to typed facts. Nothing here throws: a value that makes no sense is null.
+ * @module
+ */
+import { defaultEntry, parseGrubConfig, parseGrubEnvironment } from '../boot/grub-config.js';
+import { parseBootReading } from '../boot/reboot.js';
+import { earlierBootSeconds } from './earlier-boots.js';
+import type { FactLines } from './fact-lines.js';
+import type {
+  BootFacts,
+  BootImage,
+  IdentityFacts,
+  InitramfsFacts,
+  SpaceDir,
+  SpaceFacts,
+  SystemFacts,
+} from './facts.js';
+
+const UNQUOTED = /^(["'])(.*)\1$/;
+const unquote = (text: string): string => UNQUOTED.exec(text.trim())?.[2] ?? text.trim();
+
+/** `KEY=VALUE` lines as shells and os-release write them; the last of a key wins. */
+function assignments(lines: readonly string[]): Record<string, string> {
+  const values: Record<string, string> = {};
+  for (const line of lines) {
+    const match = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$/.exec(line);
+    if (match?.[1] !== undefined) values[match[1]] = unquote(match[2] ?? '');
+  }
+  return values;
+}
+
+export function identityFacts(lines: FactLines): IdentityFacts {
+  const os = assignments(lines.all('os'));
+  const [bootId, uptime, commandLine] = ['boot-id', 'uptime', 'command-line'].map((key) => lines.text(key) ?? '');
+  const reading = parseBootReading(`${bootId}\n${uptime}\n${commandLine}`);
+  return {
+    hostname: lines.text('hostname'),
+    serial: lines.text('serial'),
+    osId: os['ID'] ?? null,
+    osVersion: os['VERSION_ID'] ?? null,
+    osName: os['PRETTY_NAME'] ?? null,
+    arch: lines.text('arch'),
+    kernel: lines.text('kernel'),
+    uid: lines.count('uid'),
+    bootId: reading?.bootId ?? null,
+    uptimeSeconds: reading?.uptimeSeconds ?? null,
+    commandLine: reading?.commandLine ?? null,
+    iommuGroups: lines.all('iommu-group').filter((group) => /^\d+$/.test(group)).length,
+    unsafeNoiommu: /^[Y1]/.test(lines.text('unsafe-noiommu') ?? ''),
+  };
+}
+
+/** The files of a complete known-good copy; the manifest is written last. */
+const KNOWN_GOOD_FILES = ['vmlinuz', 'initrd.img', 'stanza', 'cmdline', 'manifest'];
+
+export function bootFacts(lines: FactLines, grubCfg: string | null): BootFacts {
+  const environment = lines.printed('grubenv');
+  const [mountFs, options] = (lines.printed('boot-mount')?.[0] ?? '').split(/\s+/);
+  const btime = /^btime (\d+)$/.exec(lines.text('stat') ?? '')?.[1];
+  const secureBoot = lines.all('secure-boot').join(' ');
+  const fstabExit = lines.exit('fstab');
+  return {
+    kernels: kernelSizes(lines.all('vmlinuz')),
+    images: lines.all('initrd').flatMap(bootImage),
+    bootTime: btime === undefined ? null : Number(btime),
+    defaultKernel: grubCfg === null ? null : defaultKernel(grubCfg, environment ?? []),
+    knownGood: KNOWN_GOOD_FILES.every((name) => lines.all('known-good').includes(name)),
+    efi: lines.has('efi'),
+    secureBoot: /SecureBoot enabled/.test(secureBoot) ? true : /SecureBoot disabled/.test(secureBoot) ? false : null,
+    grubFs: lines.printed('grub-fs')?.[0] ?? null,
+    grubAbstraction: lines.printed('grub-abstraction')?.join(' ') ?? null,
+    mountFs: mountFs === undefined || mountFs === '' ? null : mountFs,
+    mountOptions: options?.split(',') ?? [],
+    grubenvBytes: lines.count('grubenv-bytes'),
+    grubenv: environment === null ? null : Object.fromEntries(parseGrubEnvironment(environment.join('\n'))),
+    settings: assignments(lines.all('grub-setting')),
+    customCfg: customCfg(lines.text('custom-cfg')),
+    kexecLoaded: lines.count('kexec-loaded') === null ? null : lines.count('kexec-loaded') !== 0,
+    nextroot: lines.has('nextroot'),
+    rebootRequired: lines.has('reboot-required'),
+    rebootRequiredBy: [...new Set(lines.all('reboot-required-by'))],
+    fstab: fstabExit === null ? null : { ok: fstabExit === 0, text: lines.all('fstab').join('; ') },
+  };
+}
+
+function customCfg(text: string | null): BootFacts['customCfg'] {
+  if (text === null) return 'absent';
+  return text === 'ours' ? 'ours' : 'foreign';
+}
+
+function kernelSizes(lines: readonly string[]): Record<string, number> {
+  const sizes: Record<string, number> = {};
+  for (const line of lines) {
+    const match = /^(\S+) (\d+)$/.exec(line);
+    if (match?.[1] !== undefined) sizes[match[1]] = Number(match[2]);
+  }
+  return sizes;
+}
+
+function bootImage(line: string): readonly BootImage[] {
+  const match = /^(\S+) (\d+) (\d+)$/.exec(line);
+  if (match?.[1] === undefined || /\.(new|bak|dpkg-bak|dpkg-new|old)$/.test(match[1])) return [];
+  return [{ kernel: match[1], bytes: Number(match[2]), mtime: Number(match[3]) }];
+}
+
+function defaultKernel(grubCfg: string, environment: readonly string[]): string | null {
+  const entry = defaultEntry(parseGrubConfig(grubCfg), parseGrubEnvironment(environment.join('\n')));
+  return /vmlinuz-(\S+)$/.exec(entry?.linux ?? '')?.[1] ?? null;
+}
+
+export function initramfsFacts(lines: FactLines): InitramfsFacts {
+  const owner = /^([^:,\s]+)(?:, [^:]*)?: /.exec(lines.printed('owner')?.at(-1) ?? '')?.[1];
+  return {
+    owner: owner ?? null,
+    dracut: installed(lines, 'dracut'),
+    updateInitramfs: assignments(lines.all('update-initramfs'))['update_initramfs'] ?? null,
+    initTop: lines.all('init-top'),
+    overrideWriters: lines.all('override-writer'),
+  };
+}
+
+const installed = (lines: FactLines, key: string): boolean =>
+  lines.exit(key) === 0 && (lines.text(key) ?? '').endsWith(' installed');
+
+/** Locks that stand for work of apt or dpkg. */
+const APT_LOCK = /\/var\/(lib\/dpkg\/lock(-frontend)?|lib\/apt\/lists\/lock|cache\/apt\/archives\/lock)$/;
+
+export function systemFacts(lines: FactLines): SystemFacts {
+  const k3s = /^k3s version (\S+)/.exec(lines.text('k3s-version') ?? '')?.[1];
+  const clock = lines.printed('clock')?.[0];
+  return {
+    space: {
+      '/boot': space(lines, '/boot'),
+      '/var/lib': space(lines, '/var/lib'),
+      '/var/tmp': space(lines, '/var/tmp'),
+    },
+    dpkgAudit: lines.printed('dpkg-audit'),
+    lockHolders: lines.printed('locks')?.flatMap(lockHolder) ?? null,
+    mollyGuard: installed(lines, 'molly-guard'),
+    state: lines.exit('state') === null ? null : lines.text('state'),
+    // Columns are WHO UID USER PID COMM WHAT WHY MODE; only WHAT and MODE come from a fixed set of words.
+    inhibitors: lines.all('inhibitors').filter((line) => /\bshutdown\b/.test(line) && /\sblock\s*$/.test(line)),
+    cloudInit:
+      /^status: (.+)$/.exec(lines.all('cloud-init').find((line) => line.startsWith('status:')) ?? '')?.[1] ?? null,
+    clockSynchronized: clock === undefined ? null : clock === 'yes',
+    earlierBootSeconds: earlierBootSeconds(lines.all('boots').join('\n')),
+    k3sVersion: k3s ?? null,
+    k3sService: lines.has('k3s-unit'),
+    ourUnits: lines.all('our-units').map((line) => line.trim().split(/\s+/)[0] ?? ''),
+  };
+}
+
+function space(lines: FactLines, dir: SpaceDir): SpaceFacts | null {
+  const numbers = lines.printed(`space ${dir}`)?.at(-1)?.trim().split(/\s+/) ?? [];
+  const [bytes, total, free] = numbers;
+  if (bytes === undefined || !/^\d+$/.test(bytes)) return null;
+  // btrfs has no fixed number of inodes and says 0 or -.
+  const counted = total !== undefined && /^[1-9]\d*$/.test(total) && free !== undefined && /^\d+$/.test(free);
+  return {
+    bytes: Number(bytes),
+    inodes: counted ? Number(free) : null,
+    mountOptions: lines.printed(`mount ${dir}`)?.[0]?.split(',') ?? [],
+  };
+}
+
+/** `COMMAND PID PATH` of lslocks. */
+function lockHolder(line: string): readonly string[] {
+  const match = /^(.*\S)\s+(\d+)\s+(\/.*)$/.exec(line.trim());
+  return match !== null && APT_LOCK.test(match[3] ?? '') ? [`${match[1]} (pid ${match[2]})`] : [];
+}
