@@ -85,8 +85,6 @@ export const HEALTHY_HOST: HostFacts = {
     cloudInit: 'done',
     clockSynchronized: true,
     earlierBootSeconds: [660, 720, 960],
-    k3sVersion: null,
-    k3sService: false,
     ourUnits: [],
   },
   devices: GPU_ADDRESSES.map(nativeGpu),
@@ -94,6 +92,6 @@ export const HEALTHY_HOST: HostFacts = {
   failedUnits: [],
   stuckProcesses: [],
   workloads: { known: true, value: { vms: [], gpuProcesses: [], foreignPods: [] } },
-  k3sConfig: null,
+  k3s: { known: true, value: { version: null, config: null, unit: null, hasState: false } },
   ledger: { holder: null, state: 'none', server: null, at: null, problem: null },
 };

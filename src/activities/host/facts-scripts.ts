@@ -113,7 +113,5 @@ run inhibitors systemd-inhibit --list --no-legend --no-pager
 run cloud-init cloud-init status
 run clock timedatectl show --property=NTPSynchronized --value
 run boots journalctl --list-boots --output=json --no-pager
-if [ -x /usr/local/bin/k3s ]; then run k3s-version /usr/local/bin/k3s --version; fi
-if [ -e /etc/systemd/system/k3s.service ]; then say k3s-unit yes; fi
 run our-units systemctl list-units 'gpu-provision-*.service' --state=activating,deactivating,reloading --plain --no-legend --no-pager
 say end ok`;

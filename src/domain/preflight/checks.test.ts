@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HEALTHY_HOST, nativeGpu } from '../../../test/support/host-facts.js';
 import { GPU_ADDRESSES, serverSpec } from '../../../test/support/server-spec.js';
+import { K3S_UNIT_TEXT, k3sConfig, type FoundK3s } from '../cluster/k3s.js';
 import type { PciDeviceFacts } from '../gpu/pci.js';
 import type { CheckResult } from '../preflight.js';
 import type { ServerSpec } from '../spec.js';
@@ -27,14 +28,13 @@ const running = (change: Partial<{ vms: string[]; gpuProcesses: string[]; foreig
 const full = { bytes: 1_000, inodes: 60_000, mountOptions: [] };
 const spaceOf = (dir: string, change: Partial<typeof full>): HostFacts =>
   host('system', { space: { ...HEALTHY_HOST.system.space, [dir]: { ...full, bytes: 1e12, ...change } } });
-const platformConfig = {
-  'cluster-cidr': '10.42.0.0/16',
-  'service-cidr': '10.43.0.0/16',
-  'cluster-domain': 'cozy.local',
-  'flannel-backend': 'none',
-  'disable-kube-proxy': true,
-  'disable-network-policy': true,
-};
+const withK3s = (found: Partial<FoundK3s>): HostFacts => ({
+  ...HEALTHY_HOST,
+  k3s: {
+    known: true,
+    value: { version: 'v1.35.3+k3s1', config: k3sConfig(serverSpec()), unit: K3S_UNIT_TEXT, hasState: true, ...found },
+  },
+});
 
 function resultOf(id: string, facts: HostFacts, spec = serverSpec()): CheckResult {
   const result = judge(facts, spec).checks.find((check) => check.id === id);
@@ -174,17 +174,14 @@ const BAD: readonly (readonly [id: string, severity: 'warn' | 'block', says: str
   ],
   ['workloads.pod', 'block', 'shop/web-1', running({ foreignPods: ['shop/web-1'] })],
   ['workloads.pod', 'block', 'fuser', { ...HEALTHY_HOST, workloads: { known: false, problem: 'fuser is missing' } }],
-  ['k3s.version', 'block', 'k3s v1.30.0+k3s1 is there', host('system', { k3sVersion: 'v1.30.0+k3s1' })],
-  ['k3s.config', 'block', 'without /etc/rancher', host('system', { k3sService: true })],
+  ['k3s.settings', 'block', 'k3s v1.30.0+k3s1 is installed', withK3s({ version: 'v1.30.0+k3s1' })],
   [
-    'k3s.config',
+    'k3s.settings',
     'block',
-    'cluster-cidr is 10.244.0.0/16',
-    {
-      ...host('system', { k3sService: true }),
-      k3sConfig: { known: true, value: { ...platformConfig, 'cluster-cidr': '10.244.0.0/16' } },
-    },
+    'cluster-cidr',
+    withK3s({ config: { ...k3sConfig(serverSpec()), 'cluster-cidr': '10.244.0.0/16' } }),
   ],
+  ['k3s.settings', 'block', 'not YAML', { ...HEALTHY_HOST, k3s: { known: false, problem: 'config.yaml is not YAML' } }],
 ];
 
 describe('preflight', () => {
@@ -208,12 +205,8 @@ describe('preflight', () => {
     expect(ids.filter((id) => !BAD.some(([tried]) => tried === id))).toEqual([]);
   });
 
-  it('accepts k3s that has the flags of the platform', () => {
-    const facts = {
-      ...host('system', { k3sService: true }),
-      k3sConfig: { known: true as const, value: platformConfig },
-    };
-    expect(resultOf('k3s.config', facts).severity).toBe('ok');
+  it('accepts k3s as this system sets it up', () => {
+    expect(resultOf('k3s.settings', withK3s({})).severity).toBe('ok');
   });
 
   it('accepts a rebuilt image when a known-good copy of what booted is there', () => {

@@ -2,6 +2,7 @@
  * What preflight knows about a host. null means that it could not be read, which is never taken for good news.
  * @module
  */
+import type { FoundK3s } from '../cluster/k3s.js';
 import type { Workloads } from '../cluster/workloads.js';
 import type { PciDeviceFacts } from '../gpu/pci.js';
 
@@ -101,10 +102,6 @@ export interface SystemFacts {
   readonly cloudInit: string | null;
   readonly clockSynchronized: boolean | null;
   readonly earlierBootSeconds: readonly number[];
-  /** `v1.35.3+k3s1`; null when k3s isn't there. */
-  readonly k3sVersion: string | null;
-  /** k3s has been set up as a service, by us or by somebody else. */
-  readonly k3sService: boolean;
   /** Units of any run of ours that are at work now. */
   readonly ourUnits: readonly string[];
 }
@@ -143,7 +140,6 @@ export interface HostFacts {
   readonly failedUnits: readonly string[];
   readonly stuckProcesses: readonly string[];
   readonly workloads: Told<Workloads>;
-  /** /etc/rancher/k3s/config.yaml; null when there is none. */
-  readonly k3sConfig: Told<Readonly<Record<string, unknown>>> | null;
+  readonly k3s: Told<FoundK3s>;
   readonly ledger: LedgerFacts;
 }

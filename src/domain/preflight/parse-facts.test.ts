@@ -161,7 +161,6 @@ describe('facts of a host', () => {
         ['cloud-init', 'status: done'],
         ['clock.rc', '0'],
         ['clock', 'yes'],
-        ['k3s-version', 'k3s version v1.35.3+k3s1 (abcdef12)'],
         ['our-units', 'gpu-provision-0a1b2c3d-x.service loaded activating start x'],
       ),
     );
@@ -177,7 +176,6 @@ describe('facts of a host', () => {
       inhibitors: ['backup 0 root 12 restic shutdown:sleep nightly backup block'],
       cloudInit: 'done',
       clockSynchronized: true,
-      k3sVersion: 'v1.35.3+k3s1',
       ourUnits: ['gpu-provision-0a1b2c3d-x.service'],
     });
   });

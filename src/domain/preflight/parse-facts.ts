@@ -126,7 +126,6 @@ const installed = (lines: FactLines, key: string): boolean =>
 const APT_LOCK = /\/var\/(lib\/dpkg\/lock(-frontend)?|lib\/apt\/lists\/lock|cache\/apt\/archives\/lock)$/;
 
 export function systemFacts(lines: FactLines): SystemFacts {
-  const k3s = /^k3s version (\S+)/.exec(lines.text('k3s-version') ?? '')?.[1];
   const clock = lines.printed('clock')?.[0];
   return {
     space: {
@@ -144,8 +143,6 @@ export function systemFacts(lines: FactLines): SystemFacts {
       /^status: (.+)$/.exec(lines.all('cloud-init').find((line) => line.startsWith('status:')) ?? '')?.[1] ?? null,
     clockSynchronized: clock === undefined ? null : clock === 'yes',
     earlierBootSeconds: earlierBootSeconds(lines.all('boots').join('\n')),
-    k3sVersion: k3s ?? null,
-    k3sService: lines.has('k3s-unit'),
     ourUnits: lines.all('our-units').map((line) => line.trim().split(/\s+/)[0] ?? ''),
   };
 }

@@ -1,0 +1,98 @@
+/**
+ * Reads everything preflight judges. Read-only; safe on a host that another run holds.
+ * @module
+ */
+import { parse } from 'yaml';
+import { parseK3sVersion, type FoundK3s } from '../../domain/cluster/k3s.js';
+import { K3S_BINARY_PATH, K3S_CONFIG_PATH, K3S_UNIT_PATH } from '../../domain/cluster/k3s-layout.js';
+import { FENCE_FILE, GRUB_CFG, HOOK_PATH, KNOWN_GOOD_DIR, LAUNCHER_PATH } from '../../domain/host-layout.js';
+import { parseFactLines, type FactLines } from '../../domain/preflight/fact-lines.js';
+import type { BmcFacts, HostFacts, LedgerFacts, Told } from '../../domain/preflight/facts.js';
+import { bootFacts, identityFacts, initramfsFacts, systemFacts } from '../../domain/preflight/parse-facts.js';
+import { ProvisionError } from '../../ports/failure.js';
+import type { StepContext } from '../define-step.js';
+import { readWorkloads } from '../workloads.js';
+import { readDevices, readFailedUnits, readStuckProcesses } from './devices.js';
+import { BOOT_FACTS, IDENTITY_FACTS, INITRAMFS_FACTS, SYSTEM_FACTS } from './facts-scripts.js';
+import { readLedgerState, readNote } from './ledger.js';
+
+/** In the ledger: the server's name, so that one host under two names is noticed. */
+export const NOTE_SERVER = 'server';
+
+/** Holds what a k3s server must not lose. */
+const K3S_STATE_DIR = '/var/lib/rancher/k3s/server';
+
+export async function readHostFacts(ctx: StepContext): Promise<HostFacts> {
+  const { host } = ctx;
+  const lines = async (script: string, args: readonly string[] = []): Promise<FactLines> => {
+    const parsed = parseFactLines(await host.script(script, args));
+    if (!parsed.ok) throw new ProvisionError('OutputUnexpected', parsed.problem);
+    return parsed.value;
+  };
+  return {
+    runId: ctx.run.id,
+    identity: identityFacts(await lines(IDENTITY_FACTS)),
+    boot: bootFacts(await lines(BOOT_FACTS, [KNOWN_GOOD_DIR]), await host.readFile(GRUB_CFG)),
+    initramfs: initramfsFacts(await lines(INITRAMFS_FACTS, [HOOK_PATH, LAUNCHER_PATH])),
+    system: systemFacts(await lines(SYSTEM_FACTS)),
+    devices: await readDevices(ctx),
+    bmc: await bmcFacts(ctx),
+    failedUnits: await readFailedUnits(ctx),
+    stuckProcesses: await readStuckProcesses(ctx),
+    // No API, or no program that could tell: that is a finding, not a failure of preflight.
+    workloads: await told(['ClusterUnreachable', 'CommandFailed'], () => readWorkloads(ctx)),
+    k3s: await foundK3s(ctx),
+    ledger: await ledgerFacts(ctx),
+  };
+}
+
+async function bmcFacts(ctx: StepContext): Promise<BmcFacts> {
+  if (ctx.bmc === null) return { kind: 'none', problem: null, power: 'unknown', serial: null };
+  const { bmc, signal } = ctx;
+  const answer = await told(['BmcUnavailable'], async () => ({
+    power: await bmc.powerState(signal),
+    serial: (await bmc.identity(signal)).serial,
+  }));
+  if (!answer.known) return { kind: bmc.kind, problem: answer.problem, power: 'unknown', serial: null };
+  return { kind: bmc.kind, problem: null, ...answer.value };
+}
+
+async function foundK3s({ host }: StepContext): Promise<Told<FoundK3s>> {
+  const version = await host.exec([K3S_BINARY_PATH, '--version']);
+  const config = await host.readFile(K3S_CONFIG_PATH);
+  const found = {
+    version: version.exitCode === 0 ? (parseK3sVersion(version.stdout) ?? 'of an unknown version') : null,
+    unit: await host.readFile(K3S_UNIT_PATH),
+    hasState: await host.exists(K3S_STATE_DIR),
+  };
+  try {
+    return { known: true, value: { ...found, config: config === null ? null : parse(config) } };
+  } catch {
+    return { known: false, problem: `${K3S_CONFIG_PATH} is not YAML` };
+  }
+}
+
+async function ledgerFacts(ctx: StepContext): Promise<LedgerFacts> {
+  const holder = (await ctx.host.readFile(FENCE_FILE))?.trim().split(' ')[0] ?? null;
+  const state = await told(['OutputUnexpected'], () => readLedgerState(ctx.host));
+  const server = (await readNote(ctx.host, NOTE_SERVER))?.[0] ?? null;
+  const holding = holder === '' ? null : holder;
+  if (!state.known) return { holder: holding, state: 'none', server, at: null, problem: state.problem };
+  return {
+    holder: holding,
+    state: state.value?.state ?? 'none',
+    server,
+    at: state.value?.at ?? null,
+    problem: null,
+  };
+}
+
+/** The value, or why there is none, for failures of these types only. */
+async function told<T>(types: readonly ProvisionError['type'][], read: () => Promise<T>): Promise<Told<T>> {
+  try {
+    return { known: true, value: await read() };
+  } catch (error) {
+    if (error instanceof ProvisionError && types.includes(error.type)) return { known: false, problem: error.message };
+    throw error;
+  }
+}
