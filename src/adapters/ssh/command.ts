@@ -1,0 +1,145 @@
+/**
+ * One command over a logged-in client.
+ * @module
+ */
+import type { Client, ClientChannel } from 'ssh2';
+import { ProvisionError } from '../../ports/failure.js';
+import type { ExecOptions, ExecResult } from '../../ports/host.js';
+import { DEFAULT_MAX_OUTPUT_BYTES } from './limits.js';
+import { CappedText, LineReader } from './output.js';
+
+/** The client was dead before the command was handed to it, so another client may run it. */
+export class NotSent extends Error {
+  override readonly name = 'NotSent';
+}
+
+export interface Command {
+  /** For messages: the host and the program, never the arguments. */
+  readonly where: string;
+  readonly program: string;
+  readonly line: string;
+}
+
+/**
+ * Runs a line in the login shell of the host. When time is over or the signal aborts the channel is closed and nobody waits any
+ * longer, but the process may live on: sshd sends no signal to it. What must not do so runs as a systemd unit.
+ */
+export function runCommand(client: Client, command: Command, options: ExecOptions): Promise<ExecResult> {
+  const { signal, timeoutMs } = options;
+  const { where, program } = command;
+  return new Promise<ExecResult>((resolve, reject) => {
+    let channel: ClientChannel | null = null;
+    let settled = false;
+    const settle = (how: () => void): void => {
+      if (settled) return;
+      settled = true;
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+      how();
+    };
+    const giveUp = (reason: unknown): void =>
+      settle(() => {
+        channel?.close();
+        reject(reason);
+      });
+    const abort = (): void => giveUp(signal?.reason);
+    const timer = setTimeout(() => {
+      giveUp(new ProvisionError('CommandTimeout', `${where}: ${program} did not end within ${timeoutMs / 1000} s`));
+    }, timeoutMs);
+    signal?.addEventListener('abort', abort);
+
+    const opened = (error: Error | undefined, fresh: ClientChannel): void => {
+      if (error) return giveUp(notStarted(command, error));
+      if (settled) return fresh.close();
+      channel = fresh;
+      collect(fresh, options).then(
+        (result) => settle(() => (result ? resolve(result) : reject(linkLost(command)))),
+        giveUp,
+      );
+    };
+    try {
+      client.exec(command.line, opened);
+    } catch (error) {
+      giveUp(new NotSent('the client was not connected', { cause: error }));
+    }
+  });
+}
+
+/** Reads a channel to its end; null when it closed without saying how the command ended. Rejects when onLine throws. */
+function collect(channel: ClientChannel, options: ExecOptions): Promise<ExecResult | null> {
+  const maxBytes = options.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES;
+  const stdout = new CappedText(maxBytes);
+  const stderr = new CappedText(maxBytes);
+  const lines = options.onLine ? new LineReader(options.onLine) : null;
+  return new Promise((resolve, reject) => {
+    let exit: Pick<ExecResult, 'exitCode' | 'signal'> | null = null;
+    let open = 2;
+    const closed = guarded(reject, () => {
+      open -= 1;
+      if (open > 0) return;
+      lines?.end();
+      resolve(
+        exit && {
+          ...exit,
+          stdout: stdout.end(),
+          stderr: stderr.end(),
+          truncated: stdout.truncated || stderr.truncated,
+        },
+      );
+    });
+    channel.on(
+      'data',
+      guarded(reject, (chunk: Buffer) => {
+        stdout.push(chunk);
+        lines?.push(chunk);
+      }),
+    );
+    channel.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+    channel.on('exit', (code: number | null, name?: string) => {
+      exit = { exitCode: code, signal: name ?? null };
+    });
+    // A command that ends without reading its input is no error of ours; its exit code says what happened.
+    channel.on('error', () => {});
+    channel.on('close', closed);
+    channel.stderr.on('end', closed);
+    channel.end(options.stdin);
+  });
+}
+
+/** A callback's own exception must end the command, not the worker. */
+function guarded<A extends readonly unknown[]>(
+  reject: (error: unknown) => void,
+  body: (...args: A) => void,
+): (...args: A) => void {
+  return (...args) => {
+    try {
+      body(...args);
+    } catch (error) {
+      reject(error);
+    }
+  };
+}
+
+function notStarted({ where, program }: Command, error: Error): ProvisionError {
+  const refused = 'reason' in error || /unable to exec/i.test(error.message);
+  return refused
+    ? new ProvisionError(
+        'HostUnreachable',
+        `${where}: the host refuses to open a session: ${error.message}`,
+        {},
+        { cause: error },
+      )
+    : new ProvisionError(
+        'LinkLost',
+        `${where}: the connection broke while ${program} was started`,
+        {},
+        { cause: error },
+      );
+}
+
+function linkLost({ where, program }: Command): ProvisionError {
+  return new ProvisionError(
+    'LinkLost',
+    `${where}: the connection broke while ${program} ran; how it ended is not known`,
+  );
+}

@@ -1,0 +1,138 @@
+/**
+ * A server over SSH: shared connection for the work, fresh ones for probing.
+ * @module
+ */
+import type { Duplex } from 'node:stream';
+import type { Client } from 'ssh2';
+import type { ServerSpec } from '../../domain/spec.js';
+import { ProvisionError } from '../../ports/failure.js';
+import type { ExecOptions, ExecResult, Host } from '../../ports/host.js';
+import type { SecretSource } from '../../ports/secrets.js';
+import { NotSent, runCommand, type Command } from './command.js';
+import { connect, disconnect, placeOf } from './connect.js';
+import type { SshLimits } from './limits.js';
+import { patiently, type Patience } from './patience.js';
+import { commandLine } from './quote.js';
+import { SessionGate } from './session-gate.js';
+import { SharedConnection } from './shared-connection.js';
+import { sudoRefusal } from './sudo.js';
+
+export class SshHost implements Host {
+  private readonly where: string;
+  private readonly shared: SharedConnection;
+  private readonly gate: SessionGate;
+
+  constructor(
+    private readonly spec: ServerSpec,
+    private readonly secrets: SecretSource,
+    private readonly limits: SshLimits,
+  ) {
+    this.where = placeOf(spec);
+    this.shared = new SharedConnection(() => connect(spec, { secrets, limits }));
+    this.gate = new SessionGate(limits.sessionsPerConnection);
+  }
+
+  async exec(argv: readonly string[], options: ExecOptions): Promise<ExecResult> {
+    options.signal?.throwIfAborted();
+    const command = this.command(argv, options);
+    const left = countdown(options.timeoutMs);
+    const inLine = this.patience(options, left(), 'CommandTimeout', 'no free SSH session');
+    return this.gate.through(inLine, async () => {
+      const run = async (): Promise<ExecResult> => {
+        const client = await this.sharedClient(options, left());
+        try {
+          return await runCommand(client, command, { ...options, timeoutMs: left() });
+        } catch (error) {
+          if (error instanceof NotSent) await this.shared.discard(client);
+          throw error;
+        }
+      };
+      // Only a command that never left this process is given to a second connection.
+      const result = await run().catch((error: unknown) => (error instanceof NotSent ? run() : Promise.reject(error)));
+      return this.accept(command, options, result);
+    });
+  }
+
+  async execFresh(argv: readonly string[], options: ExecOptions): Promise<ExecResult> {
+    const command = this.command(argv, options);
+    const left = countdown(options.timeoutMs);
+    const connectTimeoutMs = Math.min(this.limits.connectTimeoutMs, options.timeoutMs);
+    const client = await connect(this.spec, {
+      secrets: this.secrets,
+      limits: { ...this.limits, connectTimeoutMs },
+      signal: options.signal,
+    });
+    try {
+      return this.accept(command, options, await runCommand(client, command, { ...options, timeoutMs: left() }));
+    } finally {
+      disconnect(client);
+    }
+  }
+
+  async openStream(host: string, port: number): Promise<Duplex> {
+    const client = await this.sharedClient({}, this.limits.connectTimeoutMs);
+    const opening = new Promise<Duplex>((resolve, reject) => {
+      client.forwardOut('127.0.0.1', 0, host, port, (error, stream) => (error ? reject(error) : resolve(stream)));
+    });
+    const patience = this.patience(
+      {},
+      this.limits.connectTimeoutMs,
+      'HostUnreachable',
+      `${host}:${port} does not answer`,
+    );
+    return patiently(opening, patience).catch((error: unknown) => {
+      if (error instanceof ProvisionError) throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      const refused = error instanceof Error && 'reason' in error;
+      throw refused
+        ? new ProvisionError('HostUnreachable', `${this.where}: the host cannot connect to ${host}:${port}: ${why}`)
+        : new ProvisionError('LinkLost', `${this.where}: the connection broke on the way to ${host}:${port}: ${why}`);
+    });
+  }
+
+  close(): void {
+    this.shared.close();
+  }
+
+  private command(argv: readonly string[], options: ExecOptions): Command {
+    const line = commandLine(argv, { sudo: this.usesSudo(options) });
+    return { where: this.where, program: argv[0] ?? '', line };
+  }
+
+  private usesSudo(options: ExecOptions): boolean {
+    return options.sudo !== false && this.spec.ssh.user !== 'root';
+  }
+
+  private async sharedClient(options: Pick<ExecOptions, 'signal'>, timeoutMs: number): Promise<Client> {
+    return patiently(
+      this.shared.client(),
+      this.patience(options, timeoutMs, 'HostUnreachable', 'no SSH connection yet'),
+    );
+  }
+
+  private patience(
+    { signal }: Pick<ExecOptions, 'signal'>,
+    timeoutMs: number,
+    type: 'CommandTimeout' | 'HostUnreachable',
+    what: string,
+  ): Patience {
+    const late = (): Error => new ProvisionError(type, `${this.where}: ${what} after ${timeoutMs / 1000} s`);
+    return { signal, timeoutMs, late };
+  }
+
+  private accept({ program }: Command, options: ExecOptions, result: ExecResult): ExecResult {
+    const refusal = this.usesSudo(options) ? sudoRefusal(result) : null;
+    if (refusal !== null) {
+      throw new ProvisionError('SudoRefused', `${this.where}: ${program} was not run, sudo refuses: ${refusal}`, {
+        stderr: result.stderr.slice(0, 300),
+      });
+    }
+    return result;
+  }
+}
+
+/** Milliseconds that are left of a limit; 1 when none is, so that what follows fails by its own timeout. */
+function countdown(limitMs: number): () => number {
+  const start = performance.now();
+  return () => Math.max(1, Math.round(limitMs - (performance.now() - start)));
+}
