@@ -190,11 +190,20 @@ export class RemoteHost {
       .map(parseLedgerLine);
   }
 
-  /** Takes the host for this run, or raises the run's epoch. */
-  async claim(): Promise<void> {
+  /** Takes the host for this run, or raises the run's epoch. `lostRun` is the one run that may hold it: its history is gone. */
+  async claim(lostRun: string | null = null): Promise<void> {
     await this.must(['mkdir', '-p', STATE_DIR]);
     const result = await this.exec(
-      locked(['sh', '-c', CLAIM, 'gpu-provision', FENCE_FILE, this.run.id, String(this.run.epoch)]),
+      locked([
+        'sh',
+        '-c',
+        CLAIM,
+        'gpu-provision',
+        FENCE_FILE,
+        this.run.id,
+        String(this.run.epoch),
+        ...(lostRun === null ? [] : [lostRun]),
+      ]),
     );
     if (result.exitCode === EXIT_FENCED) throw new ProvisionError('HostLocked', result.stderr.trim());
     succeeded(['claim'], result);

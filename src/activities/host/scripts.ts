@@ -15,14 +15,17 @@ if [ "$now" != "$run $epoch" ]; then
 fi
 "$@"`;
 
-/** `FENCE RUN EPOCH`, under the lock: takes the host for a run, or raises its epoch. Exit 75 when another run holds it. */
+/**
+ * `FENCE RUN EPOCH [LOST]`, under the lock: takes the host for a run, or raises its epoch. Exit 75 when another run holds it,
+ * unless that is the LOST one.
+ */
 export const CLAIM = `set -eu
-fence=$1 run=$2 epoch=$3
+fence=$1 run=$2 epoch=$3 lost=\${4-}
 now=$(cat "$fence" 2>/dev/null) || now=
 if [ -n "$now" ]; then
   owner=\${now% *} held=\${now##* }
-  if [ "$owner" != "$run" ]; then echo "the host is held by run $owner" >&2; exit 75; fi
-  if [ "$held" -gt "$epoch" ]; then echo "epoch $epoch is over, the host is at $held" >&2; exit 75; fi
+  if [ "$owner" != "$run" ] && [ "$owner" != "$lost" ]; then echo "the host is held by run $owner" >&2; exit 75; fi
+  if [ "$owner" = "$run" ] && [ "$held" -gt "$epoch" ]; then echo "epoch $epoch is over, the host is at $held" >&2; exit 75; fi
 fi
 printf '%s %s\\n' "$run" "$epoch" > "$fence.new"
 sync "$fence.new"
