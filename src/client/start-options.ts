@@ -8,7 +8,7 @@ import { phaseOf } from '../domain/run/phases.js';
 import { ATTRIBUTE } from './known-run.js';
 
 export function startOptions(input: ProvisionInput, attach: boolean): WorkflowStartOptions {
-  const { spec, startedBy, phases } = input;
+  const { spec, startedBy, phases, reason = '' } = input;
   return {
     workflowId: workflowId(spec.name),
     taskQueue: WORKFLOW_QUEUE,
@@ -30,18 +30,19 @@ export function startOptions(input: ProvisionInput, attach: boolean): WorkflowSt
       serial: spec.serial,
       address: spec.ssh.host,
       phases,
+      reason,
     },
   };
 }
 
 /** Markdown for the Temporal UI. */
-function details({ spec, phases, startedBy }: ProvisionInput): string {
+function details({ spec, phases, startedBy, reason = '' }: ProvisionInput): string {
   return [
     `**${spec.name}** serial ${spec.serial}, ${spec.ssh.host}, site ${spec.site}, cluster ${spec.cluster.name}`,
     `- phases: ${phases.map((name) => `${phaseOf(name).number} ${phaseOf(name).title}`).join(', ')}`,
     `- boot strategy: ${spec.boot.strategy}; BMC: ${spec.bmc.kind}`,
     `- GPUs: ${spec.gpus.addresses.length} (${spec.gpus.id}) to vfio-pci, offered as ${spec.gpus.resource}`,
-    `- started by ${startedBy} (asserted)`,
+    `- started by ${startedBy} (asserted)${reason === '' ? '' : `: ${reason}`}`,
     '',
     `Cancel undoes the phase it hits. Terminate and reset undo nothing: don't use them.`,
   ].join('\n');

@@ -44,6 +44,8 @@ export interface ProvisionInput {
   readonly phases: readonly PhaseName[];
   /** Who started it, as asserted: `op-b@ops2`. */
   readonly startedBy: string;
+  /** Why it was started, as the starter says: a change number. */
+  readonly reason?: string;
 }
 
 export interface PlanInput {

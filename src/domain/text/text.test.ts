@@ -27,7 +27,7 @@ import { renderGate } from './gate.js';
 import { columns } from './plain.js';
 import { renderReceipt, renderRefusal } from './receipts.js';
 import { renderSummary } from './summary.js';
-import { renderWatch } from './watch.js';
+import { renderStatus, renderWatch } from './watch.js';
 
 const server = { name: 'h100-01', serial: '5XKQ1P3', address: '192.0.2.11' };
 
@@ -96,7 +96,8 @@ const SCREENS: Readonly<Record<string, Render>> = {
   'watch-never-seen': watch(null, '14:58:13', { contact: noWorker(null) }),
   'watch-stuck': watch(atGate, '14:58:13', { contact: stuck, statusAt: since }),
   'watch-no-temporal': watch(atGate, '14:58:13', { contact: noTemporal, statusAt: since }),
-  'watch-ended': watch(endings['restored']![0], '16:10:00', { workflow: 'failed' }),
+  'status-ended': (width) => renderStatus(view(endings['restored']![0], at('16:10:00'), { workflow: 'failed' }), width),
+  'status-needs-hands': (width) => renderStatus(view(endings['needs-hands']![0], at('16:10:00')), width),
   ...Object.fromEntries(
     Object.entries(endings).map(([name, [status, workflow]]) => [
       `summary-${name}`,
@@ -190,7 +191,7 @@ describe('whatever hosts and people write', () => {
     assert(
       property(hostile, constantFrom(...WIDTHS), (text, width) => {
         for (const status of hostileRuns(text)) {
-          for (const line of renderWatch(view(status, at('15:00:00')), { width, keys: true })) {
+          for (const line of renderStatus(view(status, at('15:00:00')), width)) {
             expect(columns(line)).toBeLessThanOrEqual(width);
             expect(line).not.toMatch(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/u);
           }

@@ -1,5 +1,5 @@
 /**
- * The whole live view of a run.
+ * The view of a run: who is at work on it, its phases, and what is asked.
  * @module
  */
 import type { RunStatus } from '../run/messages.js';
@@ -20,11 +20,21 @@ export function renderWatch(view: RunView, { width, keys }: WatchOptions): strin
   const { status } = view;
   const lines = renderHeader(view, width);
   if (status !== null) lines.push(...renderPhases(status, hasEnded(view) ? null : view.now, width));
-  if (hasEnded(view) || outcomeOf(view) === 'needs-hands') return [...lines, '', ...renderSummary(view, width)];
-  if (status === null) return lines;
+  if (status === null || isFinal(view)) return lines;
   if (status.question !== null) lines.push('', ...openQuestion(status, view.now, width, keys));
   if (status.lastRefusal !== null) lines.push(...refusal(status.lastRefusal, width));
   return lines;
+}
+
+/** Nothing will change by itself: the run is over, or it waits for hands. Then the summary says what is left to say. */
+export function isFinal(view: RunView): boolean {
+  return hasEnded(view) || outcomeOf(view) === 'needs-hands';
+}
+
+/** View and summary together, for one look. */
+export function renderStatus(view: RunView, width: number): string[] {
+  const lines = renderWatch(view, { width, keys: false });
+  return isFinal(view) ? [...lines, '', ...renderSummary(view, width)] : lines;
 }
 
 export function openQuestion(status: RunStatus, now: string | null, width: number, keys: boolean): string[] {
