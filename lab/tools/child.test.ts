@@ -44,6 +44,19 @@ describe('startChild', () => {
     await expect(child.stop()).resolves.toBeUndefined();
   });
 
+  it('kills like a crash: the child has no time for anything', async () => {
+    const child = startChild([
+      'sh',
+      '-c',
+      'trap "echo in order; exit 0" TERM; echo ready; while :; do sleep 0.05; done',
+    ]);
+    await until(() => child.output() === 'ready');
+    child.kill();
+    expect(await child.exited).toEqual({ code: null, signal: 'SIGKILL' });
+    expect(child.output()).toBe('ready');
+    expect(() => child.kill()).not.toThrow();
+  });
+
   it('writes everything to the log file too', async () => {
     const logFile = join(folder, 'log');
     const child = startChild(['echo', 'hello'], { logFile });

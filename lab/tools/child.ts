@@ -17,6 +17,8 @@ export interface Child {
   readonly exited: Promise<ChildExit>;
   /** The end of what it printed. */
   output(): string;
+  /** SIGKILL, as a crash would be. */
+  kill(): void;
   /** SIGTERM, then SIGKILL; resolves when it is gone. */
   stop(): Promise<void>;
 }
@@ -89,11 +91,23 @@ export function startChild(argv: readonly [string, ...string[]], options: ChildO
   return {
     exited,
     output: () => kept.trim(),
+    kill: () => {
+      // The whole group: the supervisor has nothing left to do.
+      if (child.pid !== undefined) killGroup(child.pid);
+    },
     stop: async () => {
       stdin.end();
       await exited;
     },
   };
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 /** A shell says 128 + N for a command that signal N ended. */

@@ -1,0 +1,123 @@
+/**
+ * `.demo/`: everything the demo writes. Made new each time, since the rack is new each time and an old run would be about a host that is no more.
+ * @module
+ */
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { BadOption } from './options.js';
+
+export interface DemoFolder {
+  readonly path: string;
+  readonly inventory: string;
+  readonly database: string;
+  readonly workerLog: string;
+  readonly temporalLog: string;
+  readonly report: string;
+  /** An empty Temporal profile, so that one of the user's does not lead the demo to another server. */
+  readonly temporalConfig: string;
+}
+
+export async function openDemoFolder(path: string): Promise<DemoFolder> {
+  const pidFile = join(path, 'pid');
+  const pid = Number(await readFile(pidFile, 'utf8').catch(() => 0));
+  if (pid > 0 && isAlive(pid)) throw new BadOption(`a demo runs here already: process ${pid}. Stop it, or use it`);
+  await rm(path, { recursive: true, force: true });
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  await writeFile(pidFile, String(process.pid));
+  const folder = {
+    path,
+    inventory: join(path, 'inventory.yaml'),
+    database: join(path, 'temporal.db'),
+    workerLog: join(path, 'worker.log'),
+    temporalLog: join(path, 'temporal.log'),
+    report: join(path, 'report.json'),
+    temporalConfig: join(path, 'temporal.toml'),
+  };
+  await writeFile(folder.temporalConfig, '');
+  return folder;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export interface DemoServer {
+  readonly name: string;
+  readonly serial: string;
+  readonly sshPort: number;
+  readonly bmcUrl: string;
+  /** `sha256:…` */
+  readonly bmcFingerprint: string;
+  /** `user:password` */
+  readonly bmcCredentials: string;
+  readonly clientKey: string;
+  readonly knownHosts: string;
+}
+
+export const SITE = 'demo';
+
+/** Private files are 0600: the loader looks. */
+export async function writeInventory(folder: DemoFolder, server: DemoServer): Promise<void> {
+  await writeFile(join(folder.path, 'id_ed25519'), server.clientKey, { mode: 0o600 });
+  await writeFile(join(folder.path, 'bmc-credentials'), server.bmcCredentials, { mode: 0o600 });
+  await writeFile(join(folder.path, 'known_hosts'), server.knownHosts);
+  await writeFile(
+    folder.inventory,
+    `# Written by the demo. A real one: examples/inventory.yaml\n${stringify(inventoryOf(server))}`,
+  );
+}
+
+/** As in the field, except for the durations: a simulated boot takes half a second, not fifteen minutes. */
+function inventoryOf(server: DemoServer): object {
+  return {
+    site: SITE,
+    clusters: {
+      'demo-a': {
+        k3s: { version: 'v1.35.3+k3s1' },
+        cozystack: { version: '1.5.4', host: 'example.org', externalIPs: ['192.0.2.11'] },
+        nested: {
+          main: {
+            tenant: 'workload',
+            nodes: 2,
+            cpu: 56,
+            memory: '512Gi',
+            disk: '200Gi',
+            gpusPerNode: 4,
+          },
+        },
+      },
+    },
+    defaults: {
+      ssh: { user: 'ubuntu', key: 'file:./id_ed25519', knownHosts: 'file:./known_hosts' },
+      boot: {
+        deadMan: '30s',
+        settle: '2s',
+        approval: { expires: '1h', reminder: '10m' },
+        ladder: { wait: '40s', look: '3s', graceful: '3s', powerCycle: '30s' },
+      },
+    },
+    servers: {
+      [server.name]: {
+        cluster: 'demo-a',
+        role: 'server',
+        address: '127.0.0.1',
+        nodeIP: '192.0.2.11',
+        ssh: { port: server.sshPort },
+        serial: server.serial,
+        bmc: { redfish: server.bmcUrl, tls: server.bmcFingerprint, credentials: 'file:./bmc-credentials' },
+        gpus: {
+          id: '10de:2330',
+          addresses: ['0a:00.0', '18:00.0', '3b:00.0', '44:00.0', '87:00.0', '90:00.0', 'b8:00.0', 'c1:00.0'],
+          resource: 'nvidia.com/H100_SXM5_80GB',
+          nvswitch: 'none',
+        },
+      },
+    },
+  };
+}

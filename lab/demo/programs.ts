@@ -1,0 +1,85 @@
+/**
+ * The product's own programs, run as anybody runs them: the worker as a process of its own, and `start-provision` in this terminal.
+ * @module
+ */
+import { spawn } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { ProvisionClient } from '../../src/client.js';
+import { hostQueue, watchQueue, WORKFLOW_QUEUE } from '../../src/domain/run/messages.js';
+import { startChild, type Child } from '../tools/child.js';
+import { SITE, type DemoFolder } from './folder.js';
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** As the compiler lays them out: this file is dist/lab/demo/programs.js. */
+export const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const START_PROVISION = fileURLToPath(new URL('../../src/cli/start-provision.js', import.meta.url));
+
+/** Loading the SDK and the workflow bundle takes two seconds, on a busy machine many times that. */
+const WORKER_READY_SECONDS = 60;
+const POLL_MS = 200;
+
+/** The environment without anybody's Temporal settings, and with the demo's. */
+export function demoEnv(address: string, namespace: string, folder: DemoFolder): Env {
+  const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TEMPORAL_')));
+  return {
+    ...clean,
+    TEMPORAL_ADDRESS: address,
+    TEMPORAL_NAMESPACE: namespace,
+    TEMPORAL_CONFIG_FILE: folder.temporalConfig,
+  };
+}
+
+/** Resolves when it polls all its queues. */
+export async function startWorker(folder: DemoFolder, env: Env, client: ProvisionClient): Promise<Child> {
+  const worker = startChild([process.execPath, MAIN, 'worker', '--inventory', folder.inventory], {
+    env,
+    logFile: folder.workerLog,
+  });
+  let ended = false;
+  void worker.exited.then(() => (ended = true));
+  const deadline = Date.now() + WORKER_READY_SECONDS * 1_000;
+  const queues = [WORKFLOW_QUEUE, hostQueue(SITE), watchQueue(SITE)];
+  for (;;) {
+    const polled = await Promise.all(queues.map((queue) => client.workersPolling(queue)));
+    if (polled.every((workers) => workers > 0)) return worker;
+    if (ended || Date.now() > deadline) {
+      await worker.stop();
+      throw new Error(`the worker ${ended ? 'ended' : 'polls nothing'}; ${folder.workerLog}:\n${worker.output()}`);
+    }
+    await delay(POLL_MS);
+  }
+}
+
+export interface StartProvision {
+  readonly server: string;
+  readonly folder: DemoFolder;
+  readonly env: Env;
+  /** Whether a person at this terminal answers. */
+  readonly interactive: boolean;
+  /** Keeps stdout free for our own last line. */
+  readonly resultsToStderr: boolean;
+}
+
+/** Runs to its end; its exit code. Ends when the signal aborts. */
+export function runStartProvision(options: StartProvision, signal: AbortSignal): Promise<number> {
+  const { server, folder, env, interactive, resultsToStderr } = options;
+  return new Promise((resolve, reject) => {
+    // In our process group, since it may ask at the terminal.
+    const child = spawn(process.execPath, [START_PROVISION, '--server', server, '--inventory', folder.inventory], {
+      stdio: [interactive ? 'inherit' : 'ignore', resultsToStderr ? 2 : 'inherit', 'inherit'],
+      env,
+    });
+    const end = (): void => void child.kill();
+    process.once('exit', end);
+    signal.addEventListener('abort', end, { once: true });
+    child.on('error', reject);
+    child.on('close', (code) => {
+      process.off('exit', end);
+      signal.removeEventListener('abort', end);
+      if (code === null) reject(new Error('start-provision was ended by a signal'));
+      else resolve(code);
+    });
+  });
+}
