@@ -38,11 +38,23 @@ export const STEPS = {
     { name: 'preparation.load-modules', summary: 'load kernel modules now and at boot', policy: 'change', undo: false },
     { name: 'preparation.set-sysctl', summary: 'set kernel parameters', policy: 'change', undo: false },
     { name: 'preparation.exclude-drbd', summary: 'keep multipath off DRBD devices', policy: 'change', undo: false },
+    {
+      name: 'preparation.enable-services',
+      summary: 'enable and start iscsid and multipathd',
+      policy: 'change',
+      undo: false,
+    },
     { name: 'preparation.filter-lvm', summary: 'keep LVM off volumes of guests', policy: 'change', undo: false },
     {
       name: 'preparation.configure-containerd',
       summary: 'write the containerd drop-in before k3s starts first',
       policy: 'change',
+      undo: false,
+    },
+    {
+      name: 'preparation.validate-files',
+      summary: 'check what would break every boot, known-good too',
+      policy: 'read',
       undo: false,
     },
   ],

@@ -1,0 +1,70 @@
+/**
+ * The first act of a run that changes a host: the fence, the ledger, and how the host was before.
+ * @module
+ */
+import { FENCE_FILE, unitName } from '../../domain/host-layout.js';
+import { ProvisionError } from '../../ports/failure.js';
+import type { StepContext, StepImplementation } from '../define-step.js';
+import { readDevices, readFailedUnits } from '../host/devices.js';
+import { NOTE_SERVER } from '../host/facts.js';
+import { noteOnce, readLedgerState, readNote, writeLedgerState } from '../host/ledger.js';
+import { NOTE_BASELINE } from '../preflight.js';
+
+async function holder(ctx: StepContext): Promise<string | null> {
+  const [run] = ((await ctx.host.readFile(FENCE_FILE)) ?? '').trim().split(' ');
+  return run === undefined || run === '' ? null : run;
+}
+
+/**
+ * The run that holds the host and is lost: the workflow id is the lock, so that a second run of this server exists only when the first has
+ * no history any more (terminated, reset, or another Temporal database). Throws HostLocked when that doesn't follow.
+ */
+async function lostRun(ctx: StepContext): Promise<string | null> {
+  const run = await holder(ctx);
+  if (run === null || run === ctx.run.id) return null;
+  const [server] = (await readNote(ctx.host, NOTE_SERVER)) ?? [];
+  if (server !== undefined && server !== ctx.spec.name)
+    throw new ProvisionError('HostLocked', `run ${run} holds this host as ${server}, not as ${ctx.spec.name}`);
+  const units = await ctx.host.must([
+    'systemctl',
+    'list-units',
+    unitName(run, '*').replace('-.service', '-*.service'),
+    '--state=activating,deactivating,reloading',
+    '--plain',
+    '--no-legend',
+  ]);
+  if (units.trim() !== '') throw new ProvisionError('HostLocked', `run ${run} is still at work: ${units.trim()}`);
+  return run;
+}
+
+async function baseline(ctx: StepContext): Promise<string> {
+  const gpus = (await readDevices(ctx)).filter((device) => ctx.spec.gpus.addresses.includes(device.address));
+  return JSON.stringify({
+    linkWidths: Object.fromEntries(gpus.map((gpu) => [gpu.address, gpu.linkWidth])),
+    failedUnits: await readFailedUnits(ctx),
+    nativeDrivers: Object.fromEntries(gpus.map((gpu) => [gpu.address, gpu.driver])),
+  });
+}
+
+export const claimHost: StepImplementation = {
+  apply: async (ctx) => {
+    const { host, run } = ctx;
+    await host.claim(await lostRun(ctx));
+    const ledger = await readLedgerState(host);
+    // Before the state, so that a ledger that is there has them.
+    await noteOnce(host, NOTE_SERVER, [ctx.spec.name]);
+    if (ledger === null) await noteOnce(host, NOTE_BASELINE, [await baseline(ctx)]);
+    // A committed ledger says that the host is isolated; it stays so until staging begins anew.
+    if (ledger === null || (ledger.state === 'open' && ledger.run !== run.id))
+      await writeLedgerState(host, { run: run.id, state: 'open', at: new Date().toISOString() });
+  },
+  verify: async (ctx) => {
+    const fence = ((await ctx.host.readFile(FENCE_FILE)) ?? '').trim();
+    const wanted = `${ctx.run.id} ${ctx.run.epoch}`;
+    if (fence !== wanted)
+      throw new ProvisionError('StepNotVerified', `the fence says "${fence.slice(0, 100)}", not "${wanted}"`);
+    const ledger = await readLedgerState(ctx.host);
+    if (ledger === null) throw new ProvisionError('StepNotVerified', 'the ledger is not there');
+    return { summary: `the host belongs to this run; its ledger is ${ledger.state}` };
+  },
+};

@@ -1,0 +1,81 @@
+/**
+ * Packages, installed by apt as transient units: a lost link or a killed worker leaves apt alone, and the next attempt finds its result.
+ * @module
+ */
+import {
+  APT_MIRROR_LIST,
+  installedPackages,
+  renderAptMirror,
+  wantedPackages,
+} from '../../domain/preparation/packages.js';
+import { ProvisionError } from '../../ports/failure.js';
+import type { StepContext, StepImplementation } from '../define-step.js';
+import { noteOnce } from '../host/ledger.js';
+import { additions } from '../host/preview.js';
+
+const STEP = 'preparation.install-packages';
+/** In the ledger: packages that were not there before. They stay after a failure, and the report lists them. */
+const NOTE_PACKAGES = 'installed-packages';
+/** apt-daily may be at work; a first run over the archive takes minutes. */
+const DPKG_LOCK_SECONDS = 600;
+
+/** Nothing may ask: needrestart would, about services, and debconf, about changed files. */
+const ENVIRONMENT = { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_MODE: 'l', NEEDRESTART_SUSPEND: '1' };
+
+async function missing(ctx: StepContext): Promise<readonly string[]> {
+  const kernel = (await ctx.host.must(['uname', '-r'])).trim();
+  const names = wantedPackages(kernel).map((wanted) => wanted.name);
+  // Exits with 1 when it does not know one of them; those have no line.
+  const result = await ctx.host.exec(['dpkg-query', '-W', '-f', '${Package}\\t${db:Status-Abbrev}\\n', ...names]);
+  const installed = installedPackages(result.stdout);
+  return names.filter((name) => !installed.has(name));
+}
+
+/** With a mirror only the mirror: at such a site the public archive cannot be reached. */
+const aptOptions = (ctx: StepContext): readonly string[] => [
+  '-o',
+  `DPkg::Lock::Timeout=${DPKG_LOCK_SECONDS}`,
+  ...(ctx.spec.mirrors.apt === null
+    ? []
+    : ['-o', `Dir::Etc::SourceList=${APT_MIRROR_LIST}`, '-o', 'Dir::Etc::SourceParts=-']),
+];
+
+async function summary(ctx: StepContext): Promise<{ summary: string } | null> {
+  return (await missing(ctx)).length === 0 ? { summary: 'every package is installed' } : null;
+}
+
+export const installPackages: StepImplementation = {
+  preview: async (ctx) => additions('package', await missing(ctx)),
+  check: summary,
+  apply: async (ctx) => {
+    const { host, spec } = ctx;
+    const names = await missing(ctx);
+    await noteOnce(host, NOTE_PACKAGES, names);
+    if (spec.mirrors.apt !== null)
+      await host.writeFile({ path: APT_MIRROR_LIST, content: renderAptMirror(spec.mirrors.apt), mode: '644' }, STEP);
+    ctx.heartbeat('apt-get update');
+    await host.mustUnit(`${STEP}-update`, ['apt-get', 'update', ...aptOptions(ctx)], ENVIRONMENT);
+    ctx.heartbeat(`apt-get install ${names.join(' ')}`);
+    await host.mustUnit(
+      STEP,
+      [
+        'apt-get',
+        'install',
+        '--yes',
+        '--no-install-recommends',
+        // Rather fail than take something away that somebody needs.
+        '--no-remove',
+        ...aptOptions(ctx),
+        '-o',
+        'Dpkg::Options::=--force-confold',
+        ...names,
+      ],
+      ENVIRONMENT,
+    );
+  },
+  verify: async (ctx) => {
+    const still = await missing(ctx);
+    if (still.length > 0) throw new ProvisionError('StepNotVerified', `not installed: ${still.join(', ')}`);
+    return { summary: 'every package is installed' };
+  },
+};

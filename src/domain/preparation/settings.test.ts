@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import { renderModulesLoad, wantedModules } from './modules.js';
+import { installedPackages, renderAptMirror, wantedPackages } from './packages.js';
+import { renderSysctl, SYSCTLS, sysctlProblems } from './sysctl.js';
+
+describe('packages', () => {
+  it('belong to the kernel that runs', () => {
+    const names = wantedPackages('6.8.0-60-generic').map((wanted) => wanted.name);
+    expect(names).toContain('linux-headers-6.8.0-60-generic');
+    expect(names).toContain('linux-modules-extra-6.8.0-60-generic');
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  it('count as installed only when they are configured', () => {
+    const output = 'lvm2\tii \nnfs-common\tun \ngnupg\trc \npciutils\tiF \n';
+    expect([...installedPackages(output)]).toEqual(['lvm2']);
+  });
+
+  it('come from the mirror of the site, still signed by Ubuntu', () => {
+    const list = renderAptMirror('https://mirror.example/ubuntu');
+    expect(list.trim().split('\n')).toHaveLength(3);
+    expect(list).toContain(
+      '[signed-by=/usr/share/keyrings/ubuntu-archive-keyring.gpg] https://mirror.example/ubuntu noble-security main',
+    );
+  });
+});
+
+describe('modules', () => {
+  it.each([
+    ['GenuineIntel', 'kvm_intel'],
+    ['AuthenticAMD', 'kvm_amd'],
+  ])('of %s', (vendor, kvm) => {
+    const modules = wantedModules(`processor\t: 0\nvendor_id\t: ${vendor}\n`, ['zfs', 'unknown']);
+    expect(modules).toContain(kvm);
+    expect(modules).toContain('zfs');
+    expect(modules).not.toContain('openvswitch');
+    expect(modules).not.toContain('unknown');
+  });
+
+  it('are unknown for a CPU without KVM', () => {
+    expect(wantedModules('Hardware\t: BCM2835\n', [])).toBeNull();
+  });
+
+  it('are one per line at boot', () => {
+    expect(renderModulesLoad(['tun', 'zfs'])).toBe('# Written by gpu-provision.\ntun\nzfs\n');
+  });
+});
+
+describe('kernel parameters', () => {
+  const lines = Object.entries(SYSCTLS).map(([key, value]) => `${key} = ${value}`);
+
+  it('read back as written', () => {
+    expect(sysctlProblems(`${lines.join('\n')}\n`)).toEqual([]);
+    expect(renderSysctl()).toContain('\nnet.bridge.bridge-nf-call-iptables = 1\n');
+  });
+
+  it('are named when they differ or are missing', () => {
+    expect(sysctlProblems(['fs.inotify.max_user_watches = 8192', ...lines.slice(1, -1)].join('\n'))).toEqual([
+      'fs.inotify.max_user_watches is 8192, not 1048576',
+      'vm.swappiness is unknown, not 1',
+    ]);
+  });
+});
