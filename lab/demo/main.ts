@@ -20,7 +20,7 @@ import { resultOf } from './result.js';
 
 const SERVER = 'h100-01';
 const SERIAL = '5XKQ1P3';
-const BMC_CREDENTIALS = 'admin:demo-rack-only';
+const BMC_LOGIN = { user: 'admin', password: 'demo-rack-only' };
 /** Where people look for them; another one when it is taken. */
 const TEMPORAL_PORT = 7233;
 const UI_PORT = 8233;
@@ -73,8 +73,14 @@ async function run(
   const bmc = await startBmc({
     serial: SERIAL,
     model: 'Simulated HGX H100',
-    power: host,
-    credentials: BMC_CREDENTIALS,
+    credentials: BMC_LOGIN,
+    power: {
+      state: () => host.power,
+      on: () => host.powerOn(),
+      off: () => host.powerOff(),
+      cycle: () => host.powerCycle(),
+      gracefulRestart: () => host.gracefulRestart(),
+    },
   });
   onEnd(() => bmc.close());
   report(`rack       ${SERVER}: ssh ${host.ssh.host}:${host.ssh.port}, BMC ${bmc.url}, 8 simulated H100`);
@@ -84,7 +90,7 @@ async function run(
     sshPort: host.ssh.port,
     bmcUrl: bmc.url,
     bmcFingerprint: bmc.tlsFingerprint,
-    bmcCredentials: BMC_CREDENTIALS,
+    bmcCredentials: `${BMC_LOGIN.user}:${BMC_LOGIN.password}`,
     clientKey: rack.clientKey,
     knownHosts: rack.knownHosts,
   });
