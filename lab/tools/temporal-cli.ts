@@ -2,7 +2,6 @@
  * The Temporal CLI, whose `server start-dev` is a whole Temporal server with its UI in one process.
  * @module
  */
-import { join } from 'node:path';
 import { downloadArchive } from './download.js';
 import { getTool, type Tool } from './tool.js';
 import { thisMachine, type Workshop } from './workshop.js';
@@ -24,6 +23,7 @@ const ASK_VERSION_TIMEOUT_SECONDS = 30;
 /** Three minutes on two idle cores with nothing cached; slow machines and slow proxies get their time. */
 const BUILD_TIMEOUT_SECONDS = 30 * 60;
 const REPORT_EVERY_PACKAGES = 200;
+const REPORT_EVERY_MODULES = 50;
 
 const TEMPORAL_CLI: Tool = {
   title: `Temporal CLI ${VERSION}`,
@@ -70,6 +70,7 @@ async function download(folder: string, workshop: Workshop): Promise<void> {
 }
 
 async function build(folder: string, workshop: Workshop): Promise<void> {
+  let modules = 0;
   let packages = 0;
   await workshop.run(['go', 'install', '-v', `github.com/temporalio/cli/cmd/temporal@v${VERSION}`], {
     // GOBIN refuses cross-compilation, so settings for it are taken away.
@@ -78,11 +79,14 @@ async function build(folder: string, workshop: Workshop): Promise<void> {
     cwd: folder,
     timeoutSeconds: BUILD_TIMEOUT_SECONDS,
     onLine: (line) => {
-      if (line.startsWith('go: downloading')) return;
+      if (line.startsWith('go: ')) {
+        modules += 1;
+        if (modules % REPORT_EVERY_MODULES === 0) workshop.report(`  ${modules} modules downloaded`);
+        return;
+      }
       packages += 1;
       if (packages === 1) workshop.report('  building from source, about 3 minutes on two cores');
       if (packages % REPORT_EVERY_PACKAGES === 0) workshop.report(`  ${packages} packages built; at ${line}`);
     },
   });
-  workshop.report(`  ${packages} packages built into ${join(folder, 'temporal')}`);
 }
