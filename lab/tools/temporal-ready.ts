@@ -15,6 +15,8 @@ const CONNECT_TIMEOUT_MS = 2_000;
 const KEYWORD = 2;
 export const NAMESPACE = 'default';
 
+const ENDED = 'the process ended';
+
 /** Rejects as soon as the server ends, with what it printed. `register` adds the search attributes where no flag does it. */
 export async function untilReady(
   title: string,
@@ -22,13 +24,12 @@ export async function untilReady(
   address: string,
   options: { readonly register: boolean },
 ): Promise<void> {
-  let ended = false;
-  void server.exited.then(() => (ended = true));
+  const ended = server.exited.then(() => ENDED);
   const deadline = Date.now() + READY_TIMEOUT_SECONDS * 1000;
   for (;;) {
-    const problem = await probe(address, options.register);
+    const problem = await Promise.race([probe(address, options.register), ended]);
     if (problem === null) return;
-    if (ended) throw new Error(`${title} ended while it started:\n${server.output()}`);
+    if (problem === ENDED) throw new Error(`${title} ended while it started:\n${server.output()}`);
     if (Date.now() > deadline) {
       await server.stop();
       throw new Error(`${title} is not ready after ${READY_TIMEOUT_SECONDS} s (${problem}):\n${server.output()}`);
