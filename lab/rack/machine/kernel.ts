@@ -1,0 +1,407 @@
+/**
+ * One boot of a host: everything that is gone with the next one. Processes, tmpfs, loaded modules, driver bindings, sysctls.
+ * @module
+ */
+import { attribute, characterDevice, directory, file, link, type Entry } from '../disk/entry.js';
+import { FileSystem, type Mount } from '../disk/file-system.js';
+import { DerivedVolume, MemoryVolume, type Volume } from '../disk/volume.js';
+import { PciBus } from '../pci/bus.js';
+import type { PciDevice } from '../pci/device.js';
+import { BUILTIN_MODULES, KERNEL_MODULES, moduleName } from '../pci/modules.js';
+import { moduleSysfs, nvidiaProc, pciDevices, pciSysfs } from '../pci/sysfs.js';
+import type { Call, Program, ProgramResult, Programs } from '../shell/program.js';
+import { Process, type ProcessEnd, type ProcessSpec } from '../shell/process.js';
+import type { SystemManager } from '../systemd/manager.js';
+import { delay, forever } from './clock.js';
+import type { Machine } from './machine.js';
+import { Locks } from './locks.js';
+import { DEFAULT_SYSCTLS, MODULE_SYSCTLS } from './sysctls.js';
+
+export interface BootParameters {
+  readonly bootId: string;
+  readonly commandLine: string;
+  /** `6.8.0-60-generic` */
+  readonly release: string;
+  readonly root: Volume;
+}
+
+export class Kernel {
+  readonly startedAt = Date.now();
+  readonly bus: PciBus;
+  readonly modules = new Map<string, { name: string; size: number; usedBy: Set<string> }>();
+  readonly processes = new Map<number, Process>();
+  readonly sysctls = new Map<string, string>(DEFAULT_SYSCTLS);
+  /** Ends with the boot. */
+  readonly life = new AbortController();
+  readonly locks = new Locks();
+  systemd: SystemManager | null = null;
+  /** A kernel loaded by kexec, which a reboot then starts instead of the firmware. */
+  kexec: BootParameters | null = null;
+  private readonly run = new MemoryVolume();
+  private readonly tmp = new MemoryVolume(new Map([['/', directory({ mode: 0o1777 })]]));
+  private root: Volume;
+  private moduleVersion = 0;
+  private nextPid = 1200;
+
+  constructor(
+    readonly machine: Machine,
+    readonly parameters: BootParameters,
+    private readonly programs: Programs,
+  ) {
+    this.root = parameters.root;
+    this.bus = new PciBus(
+      machine.devices,
+      (device, driver) => this.mayBind(device, driver),
+      (line) => this.log(line),
+    );
+    this.run.set('/run', directory());
+    this.run.set('/run/initramfs', directory());
+    this.run.set('/run/lock', directory({ mode: 0o1777 }));
+    this.tmp.set('/tmp', directory({ mode: 0o1777 }));
+  }
+
+  get alive(): boolean {
+    return !this.life.signal.aborted;
+  }
+
+  get uptimeSeconds(): number {
+    return (Date.now() - this.startedAt) / 1000;
+  }
+
+  /** The kernel's log: console and journal. */
+  log(text: string): void {
+    if (!this.alive) return;
+    this.machine.print(`[${this.uptimeSeconds.toFixed(6).padStart(12)}] ${text}`);
+    this.machine.journal.add({
+      bootId: this.parameters.bootId,
+      at: Date.now(),
+      identifier: 'kernel',
+      unit: null,
+      text,
+    });
+  }
+
+  /** The initramfs is left and the disk becomes the root. /run stays. */
+  switchRoot(root: Volume): void {
+    this.root = root;
+  }
+
+  fileSystem(uid: number): FileSystem {
+    const devices = new DerivedVolume(
+      () => this.bus.version,
+      () => this.deviceNodes(),
+    );
+    const mounts: Mount[] = [
+      { at: '/', volume: this.root },
+      ...SHELL_BUILTINS.map((name): Mount => ({ at: `/usr/bin/${name}`, volume: BUILTIN_VOLUME })),
+      { at: '/run', volume: this.run },
+      { at: '/tmp', volume: this.tmp },
+      { at: '/dev', volume: devices },
+      {
+        at: '/sys',
+        volume: new DerivedVolume(
+          () => this.bus.version + this.moduleVersion,
+          () => this.sys(),
+        ),
+      },
+      {
+        at: '/proc',
+        volume: new DerivedVolume(
+          () => this.bus.version + this.processes.size,
+          () => this.proc(),
+        ),
+      },
+    ];
+    return new FileSystem(
+      mounts,
+      uid,
+      () => this.alive,
+      () => this.machine.changed(),
+    );
+  }
+
+  spawn(spec: ProcessSpec): Process {
+    if (!this.alive) throw new Error('the machine is off');
+    const process = new Process(this, (this.nextPid += 1), spec, this.programs);
+    this.processes.set(process.pid, process);
+    return process;
+  }
+
+  /** Runs as root and waits. */
+  async execute(command: readonly string[] | string): Promise<ProcessEnd> {
+    return this.spawn({ command, uid: 0, cwd: '/' }).done;
+  }
+
+  processEnded(process: Process): void {
+    this.processes.delete(process.pid);
+  }
+
+  /** Every program goes through here, so that faults can strike it. */
+  async intercept(call: Call, program: Program): Promise<ProgramResult> {
+    if (!this.alive) throw new Error('the machine is off');
+    const subject = [call.name, ...call.args].join(' ');
+    const effect = this.machine.strike('program', subject, this.parameters.commandLine);
+    switch (effect?.kind) {
+      case undefined:
+        return program(call);
+      case 'hang':
+        return forever(call.signal);
+      case 'delay':
+        await delay(effect.ms, call.signal);
+        return program(call);
+      case 'power-cut':
+        if (effect.when === 'after') await program(call);
+        this.machine.powerFails(effect.restoreAfterMs);
+        throw new Error('the machine is off');
+      case 'fail': {
+        if (effect.when === 'after') await program(call);
+        return { exitCode: effect.exitCode ?? 1, stderr: `${effect.stderr ?? `${call.name}: fault`}\n` };
+      }
+      case 'panic':
+        this.machine.panic(effect.text ?? 'fault');
+        throw new Error('the machine is off');
+      default:
+        throw new Error(`a program can't have the effect ${effect?.kind ?? ''}`);
+    }
+  }
+
+  /** Every process gets a signal; nothing of this boot acts after that. */
+  end(): void {
+    this.life.abort(new Error('the machine is off'));
+    for (const process of this.processes.values()) process.kill('KILL');
+  }
+
+  // --- modules --------------------------------------------------------------------------------------------------------
+
+  /** Loads a module with what it depends on, if the file is there. An error text, or null. */
+  loadModule(wanted: string, fs: FileSystem): string | null {
+    const name = moduleName(wanted);
+    if (this.modules.has(name) || BUILTIN_MODULES.has(name)) return null;
+    const module = KERNEL_MODULES.get(name);
+    if (module === undefined || !this.hasModuleFile(module.file, fs)) {
+      return `Module ${wanted} not found in directory /lib/modules/${this.parameters.release}`;
+    }
+    for (const dependency of module.depends) {
+      const error = this.loadModule(dependency, fs);
+      if (error !== null) return error;
+    }
+    for (const dependency of module.depends) this.modules.get(dependency)?.usedBy.add(name);
+    this.modules.set(name, { name, size: module.size, usedBy: new Set() });
+    this.moduleVersion += 1;
+    for (const [key, value] of MODULE_SYSCTLS[name] ?? []) this.sysctls.set(key, value);
+    this.log(`${name}: loaded`);
+    for (const driver of module.drivers) {
+      const ids = driver === 'vfio-pci' ? this.vfioIds(fs) : new Set<string>();
+      this.bus.register({ name: driver, module: name, ids });
+    }
+    if (name === 'nvidia' && ![...this.bus.states.values()].some((state) => state.driver === 'nvidia')) {
+      this.log('NVRM: No NVIDIA GPU found.');
+    }
+    return null;
+  }
+
+  unloadModule(wanted: string): string | null {
+    const name = moduleName(wanted);
+    const module = this.modules.get(name);
+    if (module === undefined) return `Module ${wanted} is not currently loaded`;
+    if (module.usedBy.size > 0) return `Module ${wanted} is in use by: ${[...module.usedBy].join(' ')}`;
+    const drivers = KERNEL_MODULES.get(name)?.drivers ?? [];
+    if ([...this.bus.states.values()].some((state) => state.driver !== null && drivers.includes(state.driver)))
+      return `Module ${wanted} is in use`;
+    for (const driver of drivers) this.bus.unregister(driver);
+    this.modules.delete(name);
+    for (const other of this.modules.values()) other.usedBy.delete(name);
+    this.moduleVersion += 1;
+    return null;
+  }
+
+  hasModuleFile(path: string, fs: FileSystem): boolean {
+    return ['', '.zst', '.xz'].some(
+      (suffix) => fs.entry(`/usr/lib/modules/${this.parameters.release}/kernel/${path}${suffix}`) !== undefined,
+    );
+  }
+
+  /** `blacklist` lines, which count for aliases (udev) and for `modprobe -b`. */
+  isBlacklisted(name: string, fs: FileSystem): boolean {
+    return modprobeConfig(fs).some(
+      ([word, module]) => word === 'blacklist' && moduleName(module ?? '') === moduleName(name),
+    );
+  }
+
+  /** What udev does on `trigger --action=add`: modules by modalias, with no look at whether something drives the device. */
+  coldPlug(fs: FileSystem): void {
+    for (const { device } of this.bus.states.values()) {
+      const module = device.native?.module;
+      if (module === undefined || this.isBlacklisted(module, fs)) continue;
+      this.loadModule(module, fs);
+    }
+  }
+
+  private vfioIds(fs: FileSystem): Set<string> {
+    const ids = new Set<string>();
+    const options = modprobeConfig(fs)
+      .filter(([word, module]) => word === 'options' && moduleName(module ?? '') === 'vfio_pci')
+      .flatMap(([, , ...rest]) => rest);
+    for (const option of [...options, ...this.parameters.commandLine.split(' ')]) {
+      const value = /^(?:vfio[-_]pci\.)?ids=(.*)$/.exec(option)?.[1];
+      for (const id of value?.split(',') ?? []) ids.add(id);
+    }
+    return ids;
+  }
+
+  private mayBind(device: PciDevice, driver: string): boolean {
+    const effect = this.machine.strike('pci-bind', `${device.address} ${driver}`, this.parameters.commandLine);
+    if (effect?.kind === 'native-wins' && device.native !== null && driver !== device.native.driver) {
+      const state = this.bus.states.get(device.address);
+      if (state !== undefined) state.driver = device.native.driver;
+      return false;
+    }
+    return effect?.kind !== 'refuse';
+  }
+
+  // --- what the kernel shows as files ---------------------------------------------------------------------------------
+
+  get iommu(): boolean {
+    return this.machine.hasIommu && !/\b(iommu|intel_iommu)=off\b/.test(this.parameters.commandLine);
+  }
+
+  private deviceNodes(): Map<string, Entry> {
+    return new Map<string, Entry>([
+      ['/dev/null', characterDevice()],
+      ['/dev/zero', characterDevice()],
+      ['/dev/kvm', characterDevice()],
+      [
+        '/dev/kmsg',
+        characterDevice(
+          (text) =>
+            text
+              .split('\n')
+              .filter((line) => line !== '')
+              .forEach((line) => this.log(line)),
+          0o644,
+        ),
+      ],
+      ['/dev/watchdog', characterDevice(() => {}, 0o600)],
+      ['/dev/nvme0n1', characterDevice(() => {}, 0o660)],
+      ...this.machine.disks.map((disk): [string, Entry] => [`/dev/${disk.name}`, characterDevice(() => {}, 0o660)]),
+      ...this.machine.disks.map((disk): [string, Entry] => [`/dev/disk/by-id/${disk.id}`, link(`../../${disk.name}`)]),
+      ...pciDevices(this.bus, this.iommu),
+    ]);
+  }
+
+  private sys(): Map<string, Entry> {
+    const { machine } = this;
+    const dmi: Readonly<Record<string, string>> = {
+      sys_vendor: machine.vendor,
+      product_name: machine.model,
+      product_serial: machine.serial,
+      product_uuid: machine.uuid,
+      board_serial: `${machine.serial}B`,
+      chassis_serial: machine.serial,
+      bios_version: '2.4.4',
+    };
+    return new Map<string, Entry>([
+      ...pciSysfs(this.bus, this.iommu),
+      ...moduleSysfs(this.modules.values()),
+      ...Object.entries(dmi).map(([name, value]): [string, Entry] => [
+        `/sys/class/dmi/id/${name}`,
+        attribute(() => `${value}\n`, undefined, name.endsWith('serial') || name.endsWith('uuid') ? 0o400 : 0o444),
+      ]),
+      ['/sys/firmware/efi/efivars', directory()],
+      ['/sys/firmware/efi/fw_platform_size', attribute(() => '64\n')],
+      ['/sys/kernel/kexec_loaded', attribute(() => (this.kexec === null ? '0\n' : '1\n'))],
+      ['/sys/kernel/kexec_crash_loaded', attribute(() => '0\n')],
+      ['/sys/kernel/security/lockdown', attribute(() => '[none] integrity confidentiality\n')],
+      ['/sys/class/watchdog', directory()],
+      ['/sys/class/net/eno1/operstate', attribute(() => 'up\n')],
+    ]);
+  }
+
+  private proc(): Map<string, Entry> {
+    const { bootId, commandLine, release } = this.parameters;
+    const tree = new Map<string, Entry>([
+      ['/proc/cmdline', attribute(() => `${commandLine}\n`)],
+      ['/proc/uptime', attribute(() => `${this.uptimeSeconds.toFixed(2)} ${(this.uptimeSeconds * 120).toFixed(2)}\n`)],
+      [
+        '/proc/version',
+        attribute(() => `Linux version ${release} (buildd@lcy02-amd64-100) #63-Ubuntu SMP PREEMPT_DYNAMIC\n`),
+      ],
+      ['/proc/loadavg', attribute(() => '0.42 0.40 0.38 1/1423 4242\n')],
+      [
+        '/proc/meminfo',
+        attribute(
+          () =>
+            'MemTotal:       2113372160 kB\nMemFree:        2080000000 kB\nMemAvailable:   2090000000 kB\nHugePages_Total:       0\n',
+        ),
+      ],
+      [
+        '/proc/cpuinfo',
+        attribute(() =>
+          Array.from(
+            { length: 112 },
+            (_, cpu) => `processor\t: ${cpu}\nmodel name\t: Intel(R) Xeon(R) Platinum 8480C\nflags\t\t: fpu vmx\n`,
+          ).join('\n'),
+        ),
+      ],
+      ['/proc/mounts', attribute(() => `${this.machine.mountTable().join('\n')}\n`)],
+      ['/proc/self/mounts', attribute(() => `${this.machine.mountTable().join('\n')}\n`)],
+      [
+        '/proc/modules',
+        attribute(() =>
+          [...this.modules.values()]
+            .map((m) => `${m.name} ${m.size} ${m.usedBy.size} ${[...m.usedBy].join(',') || '-'} Live 0x0\n`)
+            .join(''),
+        ),
+      ],
+      ['/proc/filesystems', attribute(() => 'nodev\tsysfs\nnodev\ttmpfs\n\text4\n\tvfat\n')],
+      ['/proc/sys/kernel/random/boot_id', attribute(() => `${bootId}\n`)],
+      [
+        '/proc/sysrq-trigger',
+        attribute(
+          () => '',
+          (text) => this.machine.sysrq(text.trim()),
+          0o200,
+        ),
+      ],
+      ...nvidiaProc(this.bus),
+    ]);
+    for (const name of this.sysctls.keys()) {
+      tree.set(
+        `/proc/sys/${name.replaceAll('.', '/')}`,
+        attribute(
+          () => `${this.sysctls.get(name) ?? ''}\n`,
+          (text) => void this.sysctls.set(name, text.trim()),
+        ),
+      );
+    }
+    for (const process of this.processes.values()) {
+      tree.set(
+        `/proc/${process.pid}/cmdline`,
+        attribute(() => process.commandLine.replaceAll(' ', '\0')),
+      );
+      tree.set(
+        `/proc/${process.pid}/comm`,
+        attribute(() => `${process.commandLine.split(' ')[0] ?? ''}\n`),
+      );
+    }
+    return tree;
+  }
+}
+
+/** Built into every shell, so there on every root: just-bash looks its commands up as files. */
+const SHELL_BUILTINS = ['execve', 'trap', 'umask', 'ulimit', 'kill'] as const;
+const BUILTIN_VOLUME = new MemoryVolume(
+  new Map(SHELL_BUILTINS.map((name) => [`/usr/bin/${name}`, file(`\x7fELF ${name}\n`, { mode: 0o755 })])),
+);
+
+/** Words of every line in /etc/modprobe.d and /usr/lib/modprobe.d. */
+export function modprobeConfig(fs: FileSystem): readonly (readonly string[])[] {
+  return ['/etc/modprobe.d', '/usr/lib/modprobe.d'].flatMap((dir) =>
+    fs
+      .list(dir)
+      .filter((name) => name.endsWith('.conf'))
+      .flatMap((name) => (fs.text(`${dir}/${name}`) ?? '').split('\n'))
+      .filter((line) => line.trim() !== '' && !line.startsWith('#'))
+      .map((line) => line.trim().split(/\s+/)),
+  );
+}

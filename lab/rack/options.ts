@@ -1,0 +1,140 @@
+/**
+ * What a rack is made of, and what tests see of it.
+ * @module
+ */
+import type { StoredObjects } from '../cluster/contract.js';
+import type { FaultRule, FaultTable } from './faults.js';
+
+export interface SimulatedHostOptions {
+  readonly name: string;
+  /** DMI serial; default `SIM-NAME`. */
+  readonly serial?: string;
+  /** Full PCI addresses; default the eight of the mission's first server. */
+  readonly gpus?: readonly string[];
+  /** 0 or 4; NVSwitches that the nvidia module drives too. */
+  readonly nvswitches?: number;
+  /** From power-on to GRUB, default 400. */
+  readonly bootMilliseconds?: number;
+  /** From the reboot request to the end of the old boot, default 150. */
+  readonly shutdownMilliseconds?: number;
+  /** One run of update-initramfs for one kernel, default 150. */
+  readonly initramfsMilliseconds?: number;
+  /** What `panic=30` takes, default 200. */
+  readonly panicMilliseconds?: number;
+  /** False: /boot is on a device that GRUB can only read (md RAID, LVM). */
+  readonly grubenvWritable?: boolean;
+  /** False: no IOMMU in firmware. */
+  readonly iommu?: boolean;
+  /** A NIC shares the IOMMU group of this GPU. */
+  readonly sharedGroup?: string;
+  /** Empty disks besides the root disk, by name under /dev. */
+  readonly disks?: readonly SimulatedDisk[];
+  /** Ports of programs that the lab itself runs for the host, by port as the host sees it. */
+  readonly nodeIP?: string;
+  /** Files that differ from a fresh Ubuntu 24.04, by path. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** Answers to curl, by URL; added to the k3s release that every host finds. */
+  readonly downloads?: Readonly<Record<string, string | Uint8Array>>;
+  /** After a power cut, TCP connections stay silent until the next boot instead of being reset. */
+  readonly silentPowerCut?: boolean;
+}
+
+export interface SimulatedDisk {
+  readonly name: string;
+  readonly id: string;
+  readonly bytes: number;
+  readonly model: string;
+}
+
+export interface RackOptions {
+  readonly hosts: readonly SimulatedHostOptions[];
+  readonly faults?: readonly FaultRule[];
+}
+
+export interface Rack {
+  host(name: string): SimulatedHost;
+  readonly hosts: readonly SimulatedHost[];
+  readonly faults: FaultTable;
+  /** Client private key made for this rack, OpenSSH format. */
+  readonly clientKey: string;
+  /** Lines for known_hosts: `[127.0.0.1]:PORT ssh-ed25519 …`. */
+  readonly knownHosts: string;
+  close(): Promise<void>;
+}
+
+export type BootCause = 'power-on' | 'power-cycle' | 'reboot' | 'forced-reboot' | 'panic' | 'grub-reboot' | 'kexec';
+
+export interface BootRecord {
+  readonly bootId: string;
+  /** Id of the menu entry; null for kexec. */
+  readonly entry: string | null;
+  readonly commandLine: string;
+  readonly cause: BootCause;
+  readonly startedAt: number;
+  /** `initramfs`, `system` when systemd has started, `up` when multi-user is reached, `emergency`, `panic`. */
+  readonly reached: 'kernel' | 'initramfs' | 'system' | 'up' | 'emergency' | 'panic';
+}
+
+/** A path in a snapshot. Links have their target's text hashed. */
+export interface SnapshotEntry {
+  readonly sha256: string;
+  /** Octal. */
+  readonly mode: string;
+  /** `0:0` */
+  readonly owner: string;
+}
+
+export interface Workload {
+  /** `qemu`: a VM without a cluster; `gpu`: a process with an open GPU; `user`: a login session. */
+  readonly kind: 'qemu' | 'gpu' | 'user';
+  readonly command: string;
+  readonly user?: string;
+}
+
+export interface SimulatedHost {
+  readonly name: string;
+  readonly serial: string;
+  readonly uuid: string;
+  readonly ssh: { readonly host: string; readonly port: number; readonly user: 'ubuntu' };
+  /** Line for known_hosts with the key it has now. */
+  readonly knownHostsLine: string;
+  readonly boots: readonly BootRecord[];
+  readonly power: 'on' | 'off';
+  /** null while no kernel runs. */
+  readonly bootId: string | null;
+  /** Whether multi-user is reached. */
+  readonly isUp: boolean;
+  /** Commands that asked for a reboot, in order. */
+  readonly rebootRequests: readonly string[];
+  /** Where the machine stands or hangs: `off`, `firmware`, `grub-menu`, `initramfs`, `system`, `emergency`, `panic`. */
+  readonly stage: string;
+  /** Behind the system's back; null when there is no such file. As root, on the live file system. */
+  readFile(path: string): string | null;
+  writeFile(path: string, content: string, mode?: number): void;
+  /** What GRUB would read now. */
+  grubSees(path: string): string | null;
+  snapshot(roots: readonly string[]): ReadonlyMap<string, SnapshotEntry>;
+  /** By device address; null for an unbound device. All of PCI. */
+  drivers(): ReadonlyMap<string, string | null>;
+  console(): string;
+  /** Command lines that came over SSH, newest last; bounded. */
+  commands(): readonly string[];
+  /** Runs a command as root behind everybody's back. */
+  execute(command: string): Promise<{ readonly stdout: string; readonly stderr: string; readonly exitCode: number }>;
+  /** Resolves as soon as the predicate holds; asked again after every event of the host. Rejects after the limit (default 10 s). */
+  waitFor(predicate: (host: SimulatedHost) => boolean, what?: string, limitMs?: number): Promise<void>;
+  startWorkload(workload: Workload): void;
+  stopWorkloads(): void;
+  /** The power fails: what wasn't synced is lost. */
+  powerCut(): void;
+  powerOff(): void;
+  powerOn(): void;
+  /** Off, and on again at once. */
+  powerCycle(): void;
+  /** The ACPI power button with a restart: the operating system reboots in order, if it still can. */
+  gracefulRestart(): void;
+  /** ACPI power button: orderly shutdown, then off. */
+  gracefulShutdown(): void;
+  /** Objects that the cluster API had stored when it last stopped. */
+  readonly clusterObjects: StoredObjects;
+}

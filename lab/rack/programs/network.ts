@@ -1,0 +1,198 @@
+/**
+ * Downloads, and k3s: its binary, its service, its kubectl.
+ * @module
+ */
+import { createHash } from 'node:crypto';
+import { request } from 'node:https';
+import { parse } from 'yaml';
+import type { ClusterApi, ClusterApiOptions } from '../../cluster/contract.js';
+import { forever } from '../machine/clock.js';
+import { fail, parseArgs, type Call, type Program, type Programs } from '../shell/program.js';
+
+const K3S_VERSION = 'v1.35.3+k3s1';
+const API_PORT = 6443;
+const KUBECONFIG = '/etc/rancher/k3s/k3s.yaml';
+
+/** The binary names its program and version; the filler gives it a size worth a progress bar. */
+const K3S_BINARY = Buffer.from(`\x7fELF lab:k3s ${K3S_VERSION}\n${'k3s '.repeat(4096)}`);
+const RELEASE = `https://github.com/k3s-io/k3s/releases/download/${encodeURIComponent(K3S_VERSION)}`;
+
+/** What curl finds, by URL. */
+export const DOWNLOADS: ReadonlyMap<string, Uint8Array> = new Map<string, Uint8Array>([
+  [`${RELEASE}/k3s`, K3S_BINARY],
+  [
+    `${RELEASE}/sha256sum-amd64.txt`,
+    Buffer.from(
+      `${createHash('sha256').update(K3S_BINARY).digest('hex')}  k3s\n${'0'.repeat(64)}  k3s-airgap-images-amd64.tar.zst\n`,
+    ),
+  ],
+]);
+
+const curl: Program = async (call) => {
+  const { flags, values, rest } = parseArgs(call.args, [
+    '-o',
+    '--output',
+    '--retry',
+    '--connect-timeout',
+    '--max-time',
+    '-m',
+    '-H',
+    '--header',
+    '-w',
+    '--retry-delay',
+    '-X',
+    '--cacert',
+    '--proto',
+  ]);
+  const [url = ''] = rest;
+  const extra = call.kernel.machine.options.downloads?.[url];
+  const found = extra === undefined ? DOWNLOADS.get(url) : typeof extra === 'string' ? Buffer.from(extra) : extra;
+  const name =
+    values.get('-o')?.[0] ?? values.get('--output')?.[0] ?? (flags.has('-O') ? url.split('/').at(-1) : undefined);
+  if (found === undefined) {
+    const host = /^https?:\/\/([^/:]+)/.exec(url)?.[1] ?? url;
+    if (host !== 'github.com') return fail(6, `curl: (6) Could not resolve host: ${host}`);
+    if (flags.has('-f') || flags.has('--fail')) return fail(22, 'curl: (22) The requested URL returned error: 404');
+    return 'Not Found';
+  }
+  if (name === undefined) return { stdout: new Uint8Array(found) };
+  try {
+    await call.fs.writeFile(call.path(name), new Uint8Array(found));
+  } catch {
+    return fail(23, `curl: (23) Failure writing output to destination`);
+  }
+  return '';
+};
+
+/** The version that the installed binary carries. */
+function installedVersion(call: Call): string {
+  return /^\x7fELF lab:k3s (\S+)/.exec(call.fs.text('/usr/local/bin/k3s') ?? '')?.[1] ?? K3S_VERSION;
+}
+
+const k3s: Program = async (call) => {
+  const [verb, ...args] = call.args;
+  switch (verb) {
+    case '--version':
+    case '-v':
+      return `k3s version ${installedVersion(call)} (a1b2c3d4)\ngo version go1.24.2\n`;
+    case 'server':
+      return server(call);
+    case 'kubectl':
+      return kubectl(call, args);
+    default:
+      return fail(1, `No help topic for '${verb ?? ''}'`);
+  }
+};
+
+async function server(call: Call): Promise<{ exitCode: number; stderr: string }> {
+  const { kernel, fs } = call;
+  const { machine } = kernel;
+  let config: Record<string, unknown>;
+  try {
+    const parsed: unknown = parse(fs.text('/etc/rancher/k3s/config.yaml') ?? '{}');
+    config = typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : {};
+  } catch (error) {
+    return {
+      exitCode: 1,
+      stderr: `level=fatal msg="failed to load configuration: ${error instanceof Error ? error.message : String(error)}"\n`,
+    };
+  }
+  const setting = (name: string): string | undefined => {
+    const value = config[name];
+    return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
+  };
+  const { startClusterApi } = (await import(CLUSTER_MODULE)) as {
+    startClusterApi: (options: ClusterApiOptions) => Promise<ClusterApi>;
+  };
+  const api = await startClusterApi({
+    nodeName: setting('node-name') ?? machine.name,
+    nodeIP: setting('node-ip') ?? machine.options.nodeIP ?? '127.0.0.1',
+    version: installedVersion(call),
+    devices: () =>
+      [...kernel.bus.states.values()].map(({ device, driver }) => ({
+        address: device.address,
+        id: device.id,
+        driver,
+        iommuGroup: kernel.iommu ? device.iommuGroup : null,
+      })),
+    stored: machine.clusterObjects,
+  });
+  // etcd syncs every write, so a power cut loses nothing.
+  const keep = (): void => {
+    machine.clusterObjects = api.stored();
+  };
+  kernel.life.signal.addEventListener('abort', keep, { once: true });
+  try {
+    const mode = Number.parseInt(setting('write-kubeconfig-mode') ?? '600', 8);
+    fs.put(KUBECONFIG, api.kubeconfig, { mode, uid: 0, gid: 0 });
+    fs.put('/var/lib/rancher/k3s/server/node-token', 'K10lab::server:lab\n', { mode: 0o600 });
+    machine.ports.set(API_PORT, api.port);
+    call.process.markReady();
+    return await forever(AbortSignal.any([call.signal, kernel.life.signal]));
+  } finally {
+    kernel.life.signal.removeEventListener('abort', keep);
+    keep();
+    if (machine.ports.get(API_PORT) === api.port) machine.ports.delete(API_PORT);
+    await api.close();
+  }
+}
+
+const decode = (value: string | undefined): Buffer | undefined =>
+  value === undefined ? undefined : Buffer.from(value, 'base64');
+
+/** Only what the API itself answers: `get --raw PATH`. */
+async function kubectl(
+  call: Call,
+  args: readonly string[],
+): Promise<{ stdout?: string; stderr?: string; exitCode?: number }> {
+  const { values } = parseArgs(args, ['--raw', '--kubeconfig']);
+  const path = values.get('--raw')?.[0];
+  const text = call.fs.text(values.get('--kubeconfig')?.[0] ?? KUBECONFIG);
+  const port = call.kernel.machine.ports.get(API_PORT);
+  if (path === undefined) return { exitCode: 1, stderr: 'error: the lab has only get --raw\n' };
+  if (text === null) return { exitCode: 1, stderr: `error: open ${KUBECONFIG}: no such file or directory\n` };
+  if (port === undefined)
+    return {
+      exitCode: 1,
+      stderr: 'The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?\n',
+    };
+  const config = parse(text) as {
+    clusters: { cluster: Record<string, string> }[];
+    users: { user: Record<string, string> }[];
+  };
+  const cluster = config.clusters[0]?.cluster ?? {};
+  const user = config.users[0]?.user ?? {};
+  return new Promise((resolve) => {
+    const sent = request(
+      {
+        host: '127.0.0.1',
+        port,
+        path,
+        ca: decode(cluster['certificate-authority-data']),
+        cert: decode(user['client-certificate-data']),
+        key: decode(user['client-key-data']),
+        headers: user['token'] === undefined ? {} : { authorization: `Bearer ${user['token']}` },
+        signal: call.signal,
+      },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () => {
+          const body = Buffer.concat(chunks).toString();
+          resolve(
+            (response.statusCode ?? 500) < 300
+              ? { stdout: body }
+              : { exitCode: 1, stderr: `Error from server: ${body}\n` },
+          );
+        });
+      },
+    );
+    sent.on('error', (error) => resolve({ exitCode: 1, stderr: `${error.message}\n` }));
+    sent.end();
+  });
+}
+
+/** Loaded when a k3s service starts, so that racks without a cluster don't need it. */
+const CLUSTER_MODULE = '../../cluster/index.js';
+
+export const NETWORK_PROGRAMS: Programs = { curl, 'lab:k3s': k3s };
