@@ -4,7 +4,7 @@
  */
 import { Client, Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { rootMessage, unreachable } from './client/client-error.js';
+import { ClientError, rootMessage, unreachable } from './client/client-error.js';
 import { TemporalProvisionClient } from './client/temporal-client.js';
 import type { PlanPreview } from './domain/preflight.js';
 import type { ProvisionInput, RunEvent } from './domain/run/messages.js';
@@ -70,7 +70,7 @@ export interface ProvisionClient {
 /** Kind `unreachable` within a few seconds when there is no Temporal. */
 export async function connectProvision(options: ConnectOptions = {}): Promise<ProvisionClient> {
   const overrides = options.env === undefined ? {} : { overrideEnvVars: definedOnly(options.env) };
-  const config = loadClientConnectConfig(overrides);
+  const config = configuration(overrides);
   const address = options.address ?? config.connectionOptions.address ?? 'localhost:7233';
   const namespace = options.namespace ?? config.namespace ?? 'default';
   const { tls, apiKey, metadata } = config.connectionOptions;
@@ -85,6 +85,17 @@ export async function connectProvision(options: ConnectOptions = {}): Promise<Pr
     return new TemporalProvisionClient(new Client({ connection, namespace }), connection, address, namespace);
   } catch (error) {
     throw unreachable(address, rootMessage(error), error);
+  }
+}
+
+function configuration(
+  overrides: Parameters<typeof loadClientConnectConfig>[0],
+): ReturnType<typeof loadClientConnectConfig> {
+  try {
+    return loadClientConnectConfig(overrides);
+  } catch (error) {
+    const message = `Temporal's environment variables or temporal.toml can't be used: ${rootMessage(error)}`;
+    throw new ClientError('unreachable', message, { cause: error });
   }
 }
 

@@ -1,0 +1,350 @@
+import ssh2 from 'ssh2';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { preview } from '../../test/golden/preview.js';
+import { at, atGate, endings, fellBack, noWorker, run, view, waiting } from '../../test/golden/runs.js';
+import {
+  type RecordedIo,
+  recordedIo,
+  type Script,
+  scriptedClient,
+  type ScriptedClient,
+} from '../../test/golden/scripted-client.js';
+import { ClientError } from '../client.js';
+import { OUTCOMES } from '../domain/run/outcomes.js';
+import { PHASE_NAMES } from '../domain/run/phases.js';
+import { EXAMPLE, ExampleSite } from '../inventory/example-site.js';
+import { gpuProvision, startProvision } from './program.js';
+import { runCli } from './run-cli.js';
+
+const site = new ExampleSite();
+beforeAll(() => {
+  const { generateKeyPairSync } = ssh2.utils;
+  site.put('secrets/id_ed25519', generateKeyPairSync('ed25519').private);
+  site.put('secrets/k3s-token', 'token\n');
+  site.put('known_hosts', `192.0.2.11 ${generateKeyPairSync('ed25519').public.trim()}\n`);
+  site.put('inventory.yaml', EXAMPLE);
+});
+afterAll(() => site.remove());
+
+interface Ran {
+  readonly exit: number;
+  readonly io: RecordedIo;
+  readonly client: ScriptedClient;
+  readonly connections: number;
+}
+
+async function cli(
+  line: string,
+  script: Script = {},
+  io: RecordedIo = recordedIo({ env: inventoryEnv() }),
+): Promise<Ran> {
+  const [name, ...words] = line.split(' ');
+  const client = scriptedClient(script);
+  let connections = 0;
+  const program = name === 'start-provision' ? startProvision : gpuProvision;
+  const exit = await runCli(program, words, io, async () => {
+    connections += 1;
+    return client;
+  });
+  return { exit, io, client, connections };
+}
+
+const inventoryEnv = (): Record<string, string> => ({ GPU_PROVISION_INVENTORY: site.path });
+const START = 'start-provision --server h100-01';
+
+describe('bad input ends with 2, says what would be right, and never reaches Temporal', () => {
+  const cases: readonly (readonly [line: string, message: RegExp])[] = [
+    ['start-provision', /required option '--server <name>' not specified/],
+    ['start-provision --server h100-1', /found no server h100-1; expected one of h100-01 \(did you mean h100-01\?\)/],
+    [`${START} --inventory /nowhere/inventory.yaml`, /\/nowhere\/inventory\.yaml.*there is no such file/],
+    [
+      `${START} --phases preflight,cozystak`,
+      /--phases: there is no phase "cozystak"; expected some of preflight,.*mean cozystack/,
+    ],
+    [`${START} --phases `, /--phases: there is no phase ""/],
+    [`${START} --frobnicate`, /unknown option '--frobnicate'/],
+    [`${START} --diff some`, /Allowed choices are all/],
+    ['gpu-provision', /Usage: gpu-provision/],
+    ['gpu-provision aprove h100-01', /unknown command 'aprove'/],
+    ['gpu-provision status', /missing required argument 'server'/],
+    ['gpu-provision status h100-01 h100-02', /too many arguments/],
+    ['gpu-provision approve h100-01', /--digest is missing: review the plan \(gpu-provision status h100-01\)/],
+    ['gpu-provision cancel h100-01 --confirm h100-02', /--confirm h100-02 is not the server's name, h100-01/],
+    ['gpu-provision inventory check /nowhere/inventory.yaml', /there is no such file/],
+  ];
+
+  it.each(cases)('%s', async (line, message) => {
+    const { exit, io, connections } = await cli(line);
+    expect(io.err()).toMatch(message);
+    expect({ exit, connections, out: io.out() }).toEqual({ exit: 2, connections: 0, out: '' });
+  });
+
+  it('reads ./inventory.yaml where nothing names another', async () => {
+    const { exit, io } = await cli(START, {}, recordedIo());
+    expect(io.err()).toContain('./inventory.yaml');
+    expect(exit).toBe(2);
+  });
+});
+
+describe('help', () => {
+  it('is no error, and names the exit codes', async () => {
+    const { exit, io } = await cli('gpu-provision --help');
+    expect(exit).toBe(0);
+    expect(io.out()).toContain('8 Temporal or worker unreachable');
+  });
+});
+
+describe('without Temporal', () => {
+  const lines = [
+    START,
+    `${START} --dry-run`,
+    'gpu-provision status h100-01',
+    'gpu-provision approve h100-01 --digest 7f3a-91c2',
+  ];
+
+  it('every command that needs it ends with 8 within seconds and says where it looked', async () => {
+    // All at once, because each waits for the whole limit of a connection.
+    const ran = await Promise.all(
+      lines.map(async (line) => {
+        const io = recordedIo({ env: { TEMPORAL_ADDRESS: '127.0.0.1:1', ...inventoryEnv() } });
+        const [name, ...words] = line.split(' ');
+        const exit = await runCli(name === 'start-provision' ? startProvision : gpuProvision, words, io);
+        return { line, exit, error: io.err().trimEnd().split('\n').at(-1) };
+      }),
+    );
+    const error: unknown = expect.stringMatching(/^Temporal at 127\.0\.0\.1:1 can't be reached .*Runs are unaffected/);
+    expect(ran).toEqual(lines.map((line) => ({ line, exit: 8, error })));
+  });
+
+  it('a broken Temporal configuration is named', async () => {
+    const io = recordedIo({
+      env: { TEMPORAL_CONFIG_FILE: '/nowhere/temporal.toml', TEMPORAL_PROFILE: 'fra1', ...inventoryEnv() },
+    });
+    expect(await runCli(startProvision, ['--server', 'h100-01'], io)).toBe(8);
+    expect(io.err()).toMatch(/^Temporal's environment variables or temporal\.toml can't be used: .*fra1/);
+  });
+});
+
+describe('start', () => {
+  const ended = (name: string): Script => {
+    const [status, workflow] = endings[name]!;
+    return {
+      views: [view(atGate, at('14:32:00')), view(waiting, at('14:48:47')), view(status, at('16:10:00'), { workflow })],
+    };
+  };
+
+  it.each(Object.keys(endings))('stays until the run is over and exits with its code: %s', async (name) => {
+    const { exit, io, client } = await cli(START, ended(name));
+    expect(exit).toBe(OUTCOMES[endings[name]![0].outcome!].exit);
+    expect(io.out()).toMatch(new RegExp(`^${name.toUpperCase().replace('-', ' ')} {2}h100-01 .* exit ${exit}\n`, 's'));
+    expect(client.closed).toBe(true);
+  });
+
+  it('gives the run the resolved server, every phase, who and why', async () => {
+    const { client } = await cli(`${START} --reason CHG-4711`, ended('provisioned'));
+    expect(client.started).toHaveLength(1);
+    expect(client.started[0]?.input).toMatchObject({
+      spec: { name: 'h100-01', site: 'fra1', serial: '5XKQ1P3' },
+      phases: PHASE_NAMES,
+      startedBy: 'op-a@ops1',
+      reason: 'CHG-4711',
+    });
+  });
+
+  it('takes phases in any order and runs them in theirs', async () => {
+    const { client } = await cli(`${START} --phases gpu-isolation,preflight`, ended('provisioned'));
+    expect(client.started[0]?.input.phases).toEqual(['preflight', 'gpu-isolation']);
+  });
+
+  it('writes every event once, one a line, to stderr', async () => {
+    const { io } = await cli(START, ended('restored'));
+    const lines = io
+      .err()
+      .split('\n')
+      .filter((line) => line.startsWith('2026-'));
+    expect(lines.map((line) => line.split(' ').slice(0, 5).join(' '))).toEqual([
+      '2026-11-24T14:31:40Z h100-01 4/8 gpu-isolation gate=reboot',
+      '2026-11-24T14:40:02Z h100-01 4/8 gpu-isolation decision',
+      '2026-11-24T14:40:05Z h100-01 4/8 gpu-isolation reboot',
+      '2026-11-24T14:41:10Z h100-01 4/8 gpu-isolation left',
+    ]);
+    expect(lines[0]).toContain('approve="gpu-provision approve h100-01 --digest 7f3a-91c2"');
+  });
+
+  it('prints with --json one object on stdout and JSON lines on stderr', async () => {
+    const { io } = await cli(`${START} --json`, ended('restored'));
+    expect(JSON.parse(io.out())).toMatchObject({ server: 'h100-01', outcome: 'restored', exit: 3, workflow: 'failed' });
+    const events = io
+      .err()
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as { kind: string });
+    expect(events.map(({ kind }) => kind)).toEqual(['gate', 'decision', 'reboot', 'left']);
+  });
+
+  it('returns at once with --detach, and warns when no worker is there', async () => {
+    const { exit, io } = await cli(`${START} --detach`, { workers: 0 });
+    expect(exit).toBe(0);
+    expect(io.out()).toBe('gpu-provision watch h100-01\n');
+    expect(io.err()).toContain('no worker polls provision');
+  });
+
+  it('says that a run is under way, unless it may join it', async () => {
+    const fails = { start: new ClientError('already-running', 'h100-01 is being provisioned already') };
+    const refused = await cli(START, { fails });
+    expect(refused.exit).toBe(9);
+    expect(refused.io.err()).toContain('already');
+    const joined = await cli(`${START} --attach`, ended('provisioned'));
+    expect(joined.client.started[0]?.attach).toBe(true);
+    expect(joined.io.err()).toContain('joined the run that is under way: provision/h100-01');
+  });
+
+  it('leaves the run alone when it is left', async () => {
+    const io = recordedIo({ env: inventoryEnv() });
+    const script: Script = {
+      ...ended('provisioned'),
+      beforeSighting: async (index) => (index === 1 ? io.abort() : undefined),
+    };
+    const { exit, client } = await cli(START, script, io);
+    expect(exit).toBe(130);
+    expect(io.err()).toContain('left; the run goes on. Look again: gpu-provision watch h100-01');
+    expect(client.cancelled).toEqual([]);
+  });
+
+  it('says when the worker goes away and comes back', async () => {
+    const views = [
+      view(waiting, at('14:48:47')),
+      view(waiting, at('14:48:49'), { contact: noWorker(at('14:48:47')) }),
+      view(fellBack, at('15:24:00')),
+    ];
+    const { io } = await cli(START, { views });
+    expect(io.err()).toContain('2026-11-24T14:48:49Z h100-01 - - contact no-worker queue=provision\n');
+    expect(io.err()).toContain('2026-11-24T15:24:00Z h100-01 - - contact ok\n');
+  });
+});
+
+describe('plan', () => {
+  it('prints what a run would do, and exits with 7 when a check blocks', async () => {
+    const { exit, io, client } = await cli('gpu-provision plan h100-01', { preview });
+    expect(exit).toBe(7);
+    expect(io.out()).toContain('1 check blocks. Nothing was changed.');
+    expect(client.started).toEqual([]);
+  });
+
+  it('is what start --dry-run does, and exits with 0 when nothing blocks', async () => {
+    const free = { ...preview, checks: preview.checks.filter(({ severity }) => severity !== 'block') };
+    const { exit, io, client } = await cli(`${START} --dry-run --json`, { preview: free });
+    expect(exit).toBe(0);
+    expect(JSON.parse(io.out())).toMatchObject({ blocked: false, exit: 0, changes: preview.changes });
+    expect(client.started).toEqual([]);
+  });
+});
+
+describe('status', () => {
+  it('is one look, and 0 however the run ended', async () => {
+    const [status, workflow] = endings['restored']!;
+    const { exit, io } = await cli('gpu-provision status h100-01', {
+      views: [view(status, at('16:10:00'), { workflow })],
+    });
+    expect(exit).toBe(0);
+    expect(io.out()).toContain('RESTORED  h100-01');
+    expect(io.err()).toBe('');
+  });
+
+  it('ends with 8 when nobody is at work on the run', async () => {
+    const { exit, io } = await cli('gpu-provision status h100-01', {
+      views: [view(null, at('14:58:13'), { contact: noWorker(null) })],
+    });
+    expect(exit).toBe(8);
+    expect(io.out()).toContain('NO WORKER on queue provision');
+  });
+
+  it('ends with 2 for a server without a run', async () => {
+    const { exit, io } = await cli('gpu-provision status h100-01');
+    expect(exit).toBe(2);
+    expect(io.err()).toBe('there is no run of h100-01, or it is over\n');
+  });
+
+  it('has no character beyond ASCII with --ascii', async () => {
+    const odd = run({ phases: waiting.phases, failure: null, startedBy: 'jürgen', lastRefusal: 'Größe 大' });
+    const { io } = await cli('gpu-provision status h100-01 --ascii', { views: [view(odd, at('14:58:13'))] });
+    expect(io.out()).toMatch(/^[ -~\n]*$/);
+    expect(io.out()).toContain('refused  Gro?e ?');
+  });
+});
+
+describe('decisions', () => {
+  it('sends an approval with its digest, who and why, and prints the receipt', async () => {
+    const { exit, io, client } = await cli('gpu-provision approve h100-01 --digest 7f3a-91c2 --reason CHG-4711');
+    expect(exit).toBe(0);
+    expect(client.decided).toEqual([
+      { choice: 'approve', decision: { gate: 'reboot', digest: '7f3a-91c2', reason: 'CHG-4711', by: 'op-a@ops1' } },
+    ]);
+    expect(io.out()).toBe(
+      'approved  h100-01 reboot 7f3a-91c2 by op-a@ops1 (asserted), CHG-4711. Reboot in a few seconds.\n',
+    );
+  });
+
+  it('answers the question that is open', async () => {
+    const [status] = endings['needs-hands']!;
+    const { client } = await cli('gpu-provision resume h100-01 --note looked', {
+      views: [view(status, at('16:10:00'))],
+    });
+    expect(client.decided).toEqual([
+      { choice: 'resume', decision: { gate: 'needs-hands', reason: 'looked', by: 'op-a@ops1' } },
+    ]);
+  });
+
+  it.each([
+    ['refused', 7, 'refused   digest 7f3a-91c2 is void\n'],
+    ['no-worker', 8, 'digest 7f3a-91c2 is void\n'],
+    ['not-found', 2, 'digest 7f3a-91c2 is void\n'],
+  ] as const)('tells %s by its exit code', async (kind, code, text) => {
+    const fails = { decide: new ClientError(kind, 'digest 7f3a-91c2 is void') };
+    const { exit, io } = await cli('gpu-provision approve h100-01 --digest 7f3a-91c2', { fails });
+    expect({ exit, err: io.err(), out: io.out() }).toEqual({ exit: code, err: text, out: '' });
+  });
+});
+
+describe('cancel', () => {
+  const views = [view(waiting, at('14:48:47'))];
+
+  it('says first what it undoes, and asks nobody where nobody is', async () => {
+    const { exit, io, client } = await cli('gpu-provision cancel h100-01', { views });
+    expect(exit).toBe(2);
+    expect(io.err()).toContain('at most 2 reboots and 2 power cycles, as approved');
+    expect(io.err()).toContain('cancel with --confirm h100-01');
+    expect(client.cancelled).toEqual([]);
+  });
+
+  it('cancels when the name is confirmed', async () => {
+    const { exit, client } = await cli('gpu-provision cancel h100-01 --confirm h100-01', { views });
+    expect(exit).toBe(0);
+    expect(client.cancelled).toEqual(['h100-01']);
+  });
+
+  it('does nothing to a run that is over', async () => {
+    const [status, workflow] = endings['provisioned']!;
+    const over = [view(status, at('16:10:00'), { workflow })];
+    const { exit, io, client } = await cli('gpu-provision cancel h100-01 --confirm h100-01', { views: over });
+    expect(exit).toBe(2);
+    expect(io.err()).toContain('is over (completed)');
+    expect(client.cancelled).toEqual([]);
+  });
+});
+
+describe('inventory check', () => {
+  it('names the servers of a good one', async () => {
+    const { exit, io, connections } = await cli(`gpu-provision inventory check ${site.path}`);
+    expect({ exit, connections }).toEqual({ exit: 0, connections: 0 });
+    expect(io.out()).toBe(`${site.path}: site fra1, 1 server: h100-01\n`);
+  });
+
+  it('lists the problems of a bad one, with places', async () => {
+    site.put('bad.yaml', EXAMPLE.replace("'18:00.0'", '18:00.0'));
+    const { exit, io } = await cli(`gpu-provision inventory check ${site.directory}/bad.yaml`);
+    expect(exit).toBe(2);
+    expect(io.err()).toMatch(/bad\.yaml:\d+:\d+ servers\.h100-01\.gpus\.addresses\[1\]/);
+    expect(io.out()).toBe('');
+  });
+});

@@ -1,0 +1,39 @@
+/**
+ * Every error as an exit code and a message. Codes are part of the interface: docs and scripts rely on them.
+ * @module
+ */
+import { CommanderError } from 'commander';
+import { ClientError, type ClientErrorKind } from '../client.js';
+import { EXIT, OUTCOMES } from '../domain/run/outcomes.js';
+import { InventoryError } from '../inventory/index.js';
+
+/** As a shell reports Ctrl-C. The view was left, so how the run ends is unknown: no success for `&&`. */
+export const EXIT_LEFT = 130;
+
+/** Bad input found by a command. The message names the option, the value and what would be right. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+const CLIENT_EXIT: Readonly<Record<ClientErrorKind, number>> = {
+  unreachable: EXIT.unreachable,
+  'no-worker': EXIT.unreachable,
+  'not-found': EXIT.badInput,
+  refused: OUTCOMES.refused.exit,
+  'already-running': EXIT.alreadyRunning,
+};
+
+export interface Failure {
+  readonly exit: number;
+  /** Empty when it has been printed already. */
+  readonly message: string;
+}
+
+export function failureOf(error: unknown): Failure {
+  if (error instanceof CommanderError) return { exit: error.exitCode === 0 ? EXIT.done : EXIT.badInput, message: '' };
+  if (error instanceof InventoryError || error instanceof UsageError)
+    return { exit: EXIT.badInput, message: error.message };
+  if (error instanceof ClientError) return { exit: CLIENT_EXIT[error.kind], message: error.message };
+  const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { exit: EXIT.bug, message: `this is a bug of gpu-provision; runs are unaffected.\n${trace}` };
+}

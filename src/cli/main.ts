@@ -1,0 +1,7 @@
+#!/usr/bin/env node
+import { processIo } from './io.js';
+import { gpuProvision } from './program.js';
+import { runCli } from './run-cli.js';
+
+// Not process.exit: what is still being written to a pipe would be lost.
+process.exitCode = await runCli(gpuProvision, process.argv.slice(2), processIo());

@@ -1,0 +1,136 @@
+/**
+ * The command line: which commands there are and what each takes.
+ * @module
+ */
+import { Command, Option } from 'commander';
+import { PHASE_NAMES } from '../domain/run/phases.js';
+import { cancel } from './commands/cancel.js';
+import { approve, reject, resume } from './commands/decide.js';
+import { inventoryCheck } from './commands/inventory-check.js';
+import { plan } from './commands/plan.js';
+import { start } from './commands/start.js';
+import { status } from './commands/status.js';
+import { watch } from './commands/watch.js';
+import { worker } from './commands/worker.js';
+import type { Deps } from './deps.js';
+import { INVENTORY_VARIABLE } from './inventory-path.js';
+
+/** Where a command leaves its exit code. */
+export type Done = (exit: number) => void;
+
+const EXIT_CODES = `
+Exit codes: 0 done  1 bug  2 bad input  3 restored  4 needs hands  5 rejected or expired  6 incomplete  7 refused
+            8 Temporal or worker unreachable (the run is unaffected)  9 already running  130 view left, the run goes on`;
+
+type Options = Readonly<Record<string, unknown>>;
+type Run<A> = (deps: Deps, args: A) => Promise<number>;
+
+/** `gpu-provision` */
+export function gpuProvision(deps: Deps, done: Done): Command {
+  const program = base(new Command('gpu-provision'), deps)
+    .description(
+      'Takes a bare-metal GPU server to a proven node of a Cozystack cloud. Every reboot it asks for can undo itself.',
+    )
+    .addHelpText('after', EXIT_CODES);
+  const server = (name: string, what: string): Command =>
+    output(program.command(name).description(what).argument('<server>', 'name in the inventory'));
+  const bind = <A>(command: Command, run: Run<A>): Command => command.action(action('server', deps, done, run));
+
+  bind(startOptions(server('start', 'start a run and stay with it; the same as start-provision --server')), start);
+  bind(planOptions(server('plan', 'say what a run would do; changes nothing')), plan);
+  bind(server('status', 'one look at the newest run'), status);
+  bind(server('watch', 'stay with the run that is there'), watch);
+  bind(decideOptions(server('approve', 'approve the reboot whose plan has this digest')), approve);
+  bind(decideOptions(server('reject', 'reject the open question, or give a parked phase up')), reject);
+  bind(
+    decideOptions(server('resume', 'try a parked phase again, or have the host verified again after hands-on work')),
+    resume,
+  );
+  bind(
+    server('cancel', 'undo the phase the run is in, and end it').option(
+      '--confirm <server>',
+      "the server's name, instead of a question",
+    ),
+    cancel,
+  );
+
+  program
+    .command('worker')
+    .description('serve the runs of a site')
+    .option('--site <name...>', "sites to serve (default: the inventory's)", [])
+    .addOption(inventoryOption())
+    .action(action(null, deps, done, worker));
+
+  const inventory = program.command('inventory').description('look at the inventory');
+  output(inventory.command('check').description('check an inventory and the files it names; needs no Temporal'))
+    .argument('[file]', `default: $${INVENTORY_VARIABLE}, else ./inventory.yaml`)
+    .option('--secrets', 'also look for the environment variables that secrets name: where the worker runs', false)
+    .action(action('file', deps, done, inventoryCheck));
+  return program;
+}
+
+/** `start-provision` */
+export function startProvision(deps: Deps, done: Done): Command {
+  const program = base(new Command('start-provision'), deps)
+    .description('Starts a run for one server and stays with it: gpu-provision start.')
+    .addHelpText('after', EXIT_CODES)
+    .requiredOption('--server <name>', 'name in the inventory');
+  return startOptions(output(program)).action(action(null, deps, done, start));
+}
+
+function base(command: Command, { io }: Deps): Command {
+  return command
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => io.stdout(text), writeErr: (text) => io.stderr(text) })
+    .showHelpAfterError(`(${command.name()} --help says what there is)`);
+}
+
+/** Commander gives the argument first, where there is one, then the options. */
+function action<A>(argument: string | null, deps: Deps, done: Done, run: Run<A>) {
+  return async (...given: unknown[]): Promise<void> => {
+    const [first, second] = given;
+    const args = argument === null ? { ...(first as Options) } : { ...(second as Options), ...named(argument, first) };
+    done(await run(deps, args as A));
+  };
+}
+
+function named(argument: string, value: unknown): Options {
+  return value === undefined ? {} : { [argument]: value };
+}
+
+function output(command: Command): Command {
+  return command
+    .option('--json', 'results on stdout as JSON, events on stderr as JSON lines', false)
+    .option('--ascii', 'print ASCII only', false);
+}
+
+function inventoryOption(): Option {
+  return new Option('--inventory <file>', `default: $${INVENTORY_VARIABLE}, else ./inventory.yaml`);
+}
+
+function planOptions(command: Command): Command {
+  return command.addOption(inventoryOption()).addOption(diffOption());
+}
+
+function diffOption(): Option {
+  return new Option('--diff <which>', 'show the change of every file').choices(['all']);
+}
+
+function startOptions(command: Command): Command {
+  return command
+    .addOption(inventoryOption())
+    .option('--phases <list>', `only these, separated by commas: ${PHASE_NAMES.join(',')}`)
+    .option('--dry-run', 'say what would be done; changes nothing', false)
+    .addOption(diffOption())
+    .option('--detach', 'return when the run is started', false)
+    .option('--attach', 'join the run of this server if there is one', false)
+    .option('--reason <text>', 'why; kept with the run');
+}
+
+function decideOptions(command: Command): Command {
+  return command
+    .option('--digest <digest>', 'of the plan that was reviewed: 7f3a-91c2')
+    .option('--gate <id>', 'the question that is answered (default: the open one)')
+    .option('--reason <text>', 'why; kept with the run')
+    .option('--note <text>', 'the same');
+}

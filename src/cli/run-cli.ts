@@ -1,0 +1,29 @@
+/**
+ * Runs one command line to its exit code. Never throws, never exits the process.
+ * @module
+ */
+import type { Command } from 'commander';
+import { connectProvision } from '../client.js';
+import { EXIT } from '../domain/run/outcomes.js';
+import type { Deps } from './deps.js';
+import { failureOf } from './exit.js';
+import type { Io } from './io.js';
+import type { Done } from './program.js';
+
+/** @param words The words after the program's name. */
+export async function runCli(
+  program: (deps: Deps, done: Done) => Command,
+  words: readonly string[],
+  io: Io,
+  connect: Deps['connect'] = () => connectProvision({ env: io.env }),
+): Promise<number> {
+  let exit: number = EXIT.done;
+  try {
+    await program({ io, connect }, (code) => (exit = code)).parseAsync([...words], { from: 'user' });
+    return exit;
+  } catch (error) {
+    const failure = failureOf(error);
+    if (failure.message !== '') io.stderr(`${failure.message}\n`);
+    return failure.exit;
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * A client whose run is a list of views, and an outside that keeps what is printed. For tests of the CLI alone; what a real run
+ * says is tested on a real Temporal.
+ * @module
+ */
+import { newEvents } from '../../src/client/new-events.js';
+import { ClientError, type ProvisionClient, type Sighting } from '../../src/client.js';
+import type { Io, Terminal } from '../../src/cli/io.js';
+import type { PlanPreview } from '../../src/domain/preflight.js';
+import type { ProvisionInput } from '../../src/domain/run/messages.js';
+import type { Choice, Decision } from '../../src/domain/run/questions.js';
+import type { RunView } from '../../src/domain/run/view.js';
+import { approval } from './runs.js';
+
+export interface Script {
+  /** What is seen, one a second in the field. */
+  readonly views?: readonly RunView[];
+  readonly preview?: PlanPreview;
+  /** How each call fails. */
+  readonly fails?: Partial<Record<keyof ProvisionClient, ClientError>>;
+  readonly workers?: number;
+  /** Awaited before each sighting, so that a test can type in between. */
+  readonly beforeSighting?: (index: number) => Promise<void>;
+}
+
+export interface ScriptedClient extends ProvisionClient {
+  readonly started: { readonly input: ProvisionInput; readonly attach: boolean }[];
+  readonly decided: { readonly choice: Choice; readonly decision: Decision }[];
+  readonly cancelled: string[];
+  closed: boolean;
+}
+
+export function scriptedClient(script: Script): ScriptedClient {
+  const { views = [], fails = {}, workers = 1 } = script;
+  const may = (method: keyof ProvisionClient): void => {
+    const error = fails[method];
+    if (error !== undefined) throw error;
+  };
+  const newest = (): RunView => {
+    const view = views.at(-1);
+    if (view === undefined) throw new ClientError('not-found', 'there is no run of h100-01, or it is over');
+    return view;
+  };
+  const client: ScriptedClient = {
+    address: 'localhost:7233',
+    namespace: 'default',
+    started: [],
+    decided: [],
+    cancelled: [],
+    closed: false,
+    async start(input, options) {
+      may('start');
+      const attach = options?.attach ?? false;
+      client.started.push({ input, attach });
+      const server = input.spec.name;
+      return { server, workflowId: `provision/${server}`, runId: 'run-1', attached: attach && views.length > 0 };
+    },
+    async status() {
+      may('status');
+      return newest();
+    },
+    async *watch(_server, options): AsyncGenerator<Sighting> {
+      let last: RunView | null = null;
+      for (const [index, view] of views.entries()) {
+        await script.beforeSighting?.(index);
+        if (options?.signal?.aborted === true) return;
+        yield { view, events: newEvents(last?.status?.events ?? [], view.status?.events ?? []) };
+        last = view;
+      }
+    },
+    async decide(_server, choice, decision) {
+      may('decide');
+      client.decided.push({ choice, decision });
+      const { gate, digest = '', by = '', reason = '' } = decision;
+      return { ...approval, gate, choice, digest, by, reason };
+    },
+    async plan() {
+      may('plan');
+      if (script.preview === undefined) throw new ClientError('no-worker', 'no worker polls provision');
+      return script.preview;
+    },
+    async cancel(server) {
+      may('cancel');
+      client.cancelled.push(server);
+    },
+    async result() {
+      return newest();
+    },
+    async workersPolling() {
+      return workers;
+    },
+    async close() {
+      client.closed = true;
+    },
+  };
+  return client;
+}
+
+export interface RecordedIo extends Io {
+  readonly out: () => string;
+  readonly err: () => string;
+  readonly abort: () => void;
+}
+
+export function recordedIo(
+  change: { readonly terminal?: Terminal; readonly env?: Io['env']; readonly columns?: number } = {},
+): RecordedIo {
+  const out: string[] = [];
+  const err: string[] = [];
+  const controller = new AbortController();
+  return {
+    stdout: (text) => void out.push(text),
+    stderr: (text) => void err.push(text),
+    terminal: change.terminal ?? null,
+    columns: change.columns ?? 100,
+    env: change.env ?? {},
+    identity: 'op-a@ops1',
+    signal: controller.signal,
+    out: () => out.join(''),
+    err: () => err.join(''),
+    abort: () => controller.abort(),
+  };
+}
+
+/** A keyboard: `press` reaches whoever listens, questions are answered from the list. */
+export interface Keyboard extends Terminal {
+  press(key: string): void;
+  readonly asked: string[];
+}
+
+export function keyboard(answers: readonly (string | null)[], rows = 60): Keyboard {
+  const listeners = new Set<(key: string) => void>();
+  const left = [...answers];
+  const asked: string[] = [];
+  return {
+    rows,
+    asked,
+    onKey(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async ask(prompt) {
+      asked.push(prompt);
+      return left.shift() ?? null;
+    },
+    press(key) {
+      for (const listener of listeners) listener(key);
+    },
+  };
+}
