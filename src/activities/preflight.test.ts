@@ -19,6 +19,7 @@ uid	0
 boot-id	3f2c0d51-6f0e-4d8a-9d55-0c1f6f3a7b21
 uptime	1000.10 2000.20
 command-line	BOOT_IMAGE=/boot/vmlinuz-6.8.0-60-generic root=UUID=1c2e ro
+cpu-flags	flags		: fpu vmx
 iommu-group	20
 end	ok
 `;

@@ -36,6 +36,7 @@ export const HEALTHY_HOST: HostFacts = {
     bootId: '3f2c0d51-6f0e-4d8a-9d55-0c1f6f3a7b21',
     uptimeSeconds: 1_036_800.5,
     commandLine: 'BOOT_IMAGE=/boot/vmlinuz-6.8.0-60-generic root=UUID=1c2e ro quiet',
+    virtualisation: true,
     iommuGroups: 120,
     unsafeNoiommu: false,
   },

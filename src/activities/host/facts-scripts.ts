@@ -33,6 +33,7 @@ run uid id -u
 file boot-id /proc/sys/kernel/random/boot_id
 file uptime /proc/uptime
 file command-line /proc/cmdline
+if [ -r /proc/cpuinfo ]; then grep -m 1 '^flags' /proc/cpuinfo | lines cpu-flags; fi
 for group in /sys/kernel/iommu_groups/*; do
   if [ -d "$group" ]; then say iommu-group "\${group##*/}"; fi
 done

@@ -21,7 +21,8 @@ fi
  */
 export const CLAIM = `set -eu
 fence=$1 run=$2 epoch=$3 lost=\${4-}
-now=$(cat "$fence" 2>/dev/null) || now=
+now=
+if [ -e "$fence" ]; then now=$(cat "$fence"); fi
 if [ -n "$now" ]; then
   owner=\${now% *} held=\${now##* }
   if [ "$owner" != "$run" ] && [ "$owner" != "$lost" ]; then echo "the host is held by run $owner" >&2; exit 75; fi
@@ -34,7 +35,8 @@ sync -f "$fence"`;
 
 /** `FENCE RUN`, under the lock: gives the host back if this run holds it. */
 export const RELEASE = `set -eu
-now=$(cat "$1" 2>/dev/null) || exit 0
+if [ ! -e "$1" ]; then exit 0; fi
+now=$(cat "$1")
 if [ "\${now% *}" = "$2" ]; then rm -f "$1"; sync -f "\${1%/*}"; fi`;
 
 /** `LEDGER KEY PATH RUN STEP`: keeps the original once, before the first change. First writer wins. */

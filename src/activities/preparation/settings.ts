@@ -19,6 +19,7 @@ import {
   withGlobalFilter,
 } from '../../domain/preparation/lvm-filter.js';
 import {
+  kvmModule,
   MODULES_LOAD_PATH,
   OPTIONAL_MODULES,
   renderModulesLoad,
@@ -55,9 +56,11 @@ const words = (text: string): readonly string[] => text.split(/\s+/).filter((wor
 
 async function modulesOf(ctx: StepContext): Promise<readonly string[]> {
   const loadable = words(await ctx.host.script(LOADABLE_MODULES, OPTIONAL_MODULES));
-  const modules = wantedModules(await ctx.host.must(['grep', '-m', '1', '^vendor_id', '/proc/cpuinfo']), loadable);
-  if (modules === null) throw new ProvisionError('OutputUnexpected', '/proc/cpuinfo names neither Intel nor AMD');
-  return modules;
+  const flags = await ctx.host.exec(['grep', '-m', '1', '^flags', '/proc/cpuinfo']);
+  const kvm = kvmModule(flags.stdout);
+  if (kvm === null)
+    throw new ProvisionError('Blocked', 'the CPU offers no virtualisation: switch VT-x or AMD-V on in the firmware');
+  return wantedModules(kvm, loadable);
 }
 
 const missingModules = async (ctx: StepContext): Promise<readonly string[]> =>

@@ -112,6 +112,7 @@ const BAD: readonly (readonly [id: string, severity: 'warn' | 'block', says: str
   ['boot.soft-reboot', 'block', '/run/nextroot', host('boot', { nextroot: true })],
   ['boot.fstab', 'block', 'unreachable', host('boot', { fstab: { ok: false, text: '/data: unreachable' } })],
   ['boot.fstab', 'block', 'cannot check', host('boot', { fstab: null })],
+  ['cpu.virtualisation', 'block', 'VT-x', host('identity', { virtualisation: false })],
   ['iommu.on', 'block', 'no IOMMU groups', host('identity', { iommuGroups: 0 })],
   ['iommu.command-line', 'block', 'intel_iommu=off', host('identity', { commandLine: 'ro intel_iommu=off' })],
   [

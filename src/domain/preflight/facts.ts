@@ -21,6 +21,8 @@ export interface IdentityFacts {
   readonly bootId: string | null;
   readonly uptimeSeconds: number | null;
   readonly commandLine: string | null;
+  /** The CPU can run guests: the flag vmx or svm. */
+  readonly virtualisation: boolean;
   readonly iommuGroups: number;
   /** vfio would take devices without any IOMMU. */
   readonly unsafeNoiommu: boolean;

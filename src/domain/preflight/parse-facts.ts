@@ -4,6 +4,7 @@
  */
 import { defaultEntry, parseGrubConfig, parseGrubEnvironment } from '../boot/grub-config.js';
 import { parseBootReading } from '../boot/reboot.js';
+import { kvmModule } from '../preparation/modules.js';
 import { earlierBootSeconds } from './earlier-boots.js';
 import type { FactLines } from './fact-lines.js';
 import type {
@@ -45,6 +46,7 @@ export function identityFacts(lines: FactLines): IdentityFacts {
     bootId: reading?.bootId ?? null,
     uptimeSeconds: reading?.uptimeSeconds ?? null,
     commandLine: reading?.commandLine ?? null,
+    virtualisation: kvmModule(lines.text('cpu-flags') ?? '') !== null,
     iommuGroups: lines.all('iommu-group').filter((group) => /^\d+$/.test(group)).length,
     unsafeNoiommu: /^[Y1]/.test(lines.text('unsafe-noiommu') ?? ''),
   };

@@ -11,13 +11,19 @@ const REQUIRED = ['br_netfilter', 'geneve', 'ip_tables', 'iptable_nat', 'vhost_n
 /** Asked for at boot only where they exist: a name that cannot be loaded makes systemd-modules-load fail at every boot. */
 export const OPTIONAL_MODULES = ['overlay', 'openvswitch', 'zfs'] as const;
 
-const KVM: Readonly<Record<string, string>> = { GenuineIntel: 'kvm_intel', AuthenticAMD: 'kvm_amd' };
+/** By the CPU's flag for it, which is missing when the firmware has switched virtualisation off. */
+const KVM = { vmx: 'kvm_intel', svm: 'kvm_amd' } as const;
 
-/** Module names; null when /proc/cpuinfo names no vendor that KVM knows. `loadable`: those of the optional ones that exist. */
-export function wantedModules(cpuinfo: string, loadable: readonly string[]): readonly string[] | null {
-  const vendor = /^vendor_id\s*:\s*(\S+)/m.exec(cpuinfo)?.[1] ?? '';
-  const kvm = KVM[vendor];
-  return kvm === undefined ? null : [...REQUIRED, kvm, ...OPTIONAL_MODULES.filter((name) => loadable.includes(name))];
+/** The module that makes this CPU run guests; null when it can't. `flags`: a flags line of /proc/cpuinfo. */
+export function kvmModule(flags: string): string | null {
+  const words = flags.split(/\s+/);
+  if (words.includes('vmx')) return KVM.vmx;
+  return words.includes('svm') ? KVM.svm : null;
+}
+
+/** Module names. `loadable`: those of the optional ones that exist. */
+export function wantedModules(kvm: string, loadable: readonly string[]): readonly string[] {
+  return [...REQUIRED, kvm, ...OPTIONAL_MODULES.filter((name) => loadable.includes(name))];
 }
 
 export function renderModulesLoad(modules: readonly string[]): string {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { renderModulesLoad, wantedModules } from './modules.js';
+import { kvmModule, renderModulesLoad, wantedModules } from './modules.js';
 import { installedPackages, renderAptMirror, wantedPackages } from './packages.js';
 import { renderSysctl, SYSCTLS, sysctlProblems } from './sysctl.js';
 
@@ -26,19 +26,20 @@ describe('packages', () => {
 });
 
 describe('modules', () => {
-  it.each([
-    ['GenuineIntel', 'kvm_intel'],
-    ['AuthenticAMD', 'kvm_amd'],
-  ])('of %s', (vendor, kvm) => {
-    const modules = wantedModules(`processor\t: 0\nvendor_id\t: ${vendor}\n`, ['zfs', 'unknown']);
-    expect(modules).toContain(kvm);
-    expect(modules).toContain('zfs');
+  it('are those that every node needs, and the optional ones that exist', () => {
+    const modules = wantedModules('kvm_intel', ['zfs', 'unknown']);
+    expect(modules).toEqual(expect.arrayContaining(['br_netfilter', 'geneve', 'kvm_intel', 'zfs']));
     expect(modules).not.toContain('openvswitch');
     expect(modules).not.toContain('unknown');
   });
 
-  it('are unknown for a CPU without KVM', () => {
-    expect(wantedModules('Hardware\t: BCM2835\n', [])).toBeNull();
+  it.each([
+    ['flags\t\t: fpu vme vmx smx', 'kvm_intel'],
+    ['flags\t\t: fpu svm', 'kvm_amd'],
+    ['flags\t\t: fpu vmxoff', null],
+    ['', null],
+  ])('for guests follow from the CPU: %j', (flags, kvm) => {
+    expect(kvmModule(flags)).toBe(kvm);
   });
 
   it('are one per line at boot', () => {

@@ -1,4 +1,4 @@
-/** IOMMU, GPUs and what shares their groups. */
+/** Virtualisation, IOMMU, GPUs and what shares their groups. */
 import { NVSWITCH_ID, type PciDeviceFacts } from '../../gpu/pci.js';
 import type { ServerSpec } from '../../spec.js';
 import { bad, good, listed, plural, type Check } from '../check.js';
@@ -14,6 +14,13 @@ const planned = (facts: HostFacts, spec: ServerSpec): readonly PciDeviceFacts[] 
 const addresses = (devices: readonly PciDeviceFacts[]): string => listed(devices.map((device) => device.address));
 
 export const DEVICE_CHECKS: readonly Check[] = [
+  {
+    id: 'cpu.virtualisation',
+    fails: 'block',
+    evaluate: ({ identity }) =>
+      identity.virtualisation ? good('the CPU can run guests') : bad('the CPU offers neither VT-x nor AMD-V'),
+    remedy: 'switch virtualisation on in the firmware',
+  },
   {
     id: 'iommu.on',
     fails: 'block',
