@@ -87,7 +87,9 @@ describe('the simulated Kubernetes API', () => {
     const api = await start();
     expect(await call(api, 'GET', '/readyz')).toEqual({ code: 200, body: 'ok' });
     const node = json(await call(api, 'GET', '/api/v1/nodes/h100-01'));
-    expect(node['status']).toMatchObject({ addresses: [{ type: 'InternalIP', address: '10.0.0.11' }] });
+    expect(node['status']).toMatchObject({
+      addresses: [{ type: 'InternalIP', address: '10.0.0.11' }, { type: 'Hostname' }],
+    });
   });
 
   it('refuses a client without the credentials of the kubeconfig', async () => {

@@ -33,6 +33,9 @@ const HISTORY_LIMIT = 2_000;
 const REVISION_KEY = '/revision';
 const OBJECTS = '/registry/';
 
+/** Objects of these decide which kinds are served. */
+const DEFINING_GROUPS = new Set(['apiextensions.k8s.io', 'apiregistration.k8s.io']);
+
 /** Namespaces of k3s that are there from the first start. */
 const FIRST_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
 
@@ -43,7 +46,9 @@ export interface UpdateOptions {
 }
 
 export class ObjectStore {
-  private readonly objects = new Map<string, ApiObject>();
+  /** By collection (`GROUP/PLURAL`), then by `NAMESPACE/NAME`. */
+  private readonly objects = new Map<string, Map<string, ApiObject>>();
+  private served: readonly Kind[] | null = null;
   private readonly listeners = new Set<(event: StoreEvent) => void>();
   private readonly history: StoreEvent[] = [];
   private revision = 1;
@@ -51,7 +56,10 @@ export class ObjectStore {
   constructor(stored: StoredObjects) {
     for (const [key, text] of stored) {
       if (key === REVISION_KEY) this.revision = Number(text);
-      else if (key.startsWith(OBJECTS)) this.objects.set(key, parseObject(text));
+      else if (key.startsWith(OBJECTS)) {
+        const [group = '', plural = '', ...rest] = key.slice(OBJECTS.length).split('/');
+        this.collection(group, plural).set(rest.join('/'), parseObject(text));
+      }
     }
     for (const name of FIRST_NAMESPACES) {
       const namespace = this.kind('v1', 'Namespace');
@@ -62,7 +70,8 @@ export class ObjectStore {
 
   dump(): Map<string, string> {
     const out = new Map<string, string>([[REVISION_KEY, String(this.revision)]]);
-    for (const [key, object] of this.objects) out.set(key, JSON.stringify(object));
+    for (const [collection, objects] of this.objects)
+      for (const [key, object] of objects) out.set(`${OBJECTS}${collection}/${key}`, JSON.stringify(object));
     return out;
   }
 
@@ -71,9 +80,12 @@ export class ObjectStore {
   }
 
   kinds(): readonly Kind[] {
-    const custom = this.rawList('apiextensions.k8s.io', 'customresourcedefinitions').flatMap(kindsOfDefinition);
-    const aggregated = AGGREGATED.filter((kind) => this.apiService(kind) !== null);
-    return [...BUILT_IN, ...custom, ...aggregated];
+    this.served ??= [
+      ...BUILT_IN,
+      ...this.rawList('apiextensions.k8s.io', 'customresourcedefinitions').flatMap(kindsOfDefinition),
+      ...AGGREGATED.filter((kind) => this.apiService(kind) !== null),
+    ];
+    return this.served;
   }
 
   kind(apiVersion: string, kind: string): Kind | null {
@@ -91,7 +103,7 @@ export class ObjectStore {
   }
 
   get(kind: Kind, namespace: string | null, name: string): ApiObject | null {
-    return this.objects.get(keyOf(kind, namespace, name)) ?? null;
+    return this.collection(kind.group, kind.plural).get(`${namespace ?? ''}/${name}`) ?? null;
   }
 
   list(kind: Kind, namespace: string | null): readonly ApiObject[] {
@@ -187,8 +199,20 @@ export class ObjectStore {
   }
 
   remove(kind: Kind, object: ApiObject): ApiObject {
-    this.objects.delete(keyOf(kind, object.metadata.namespace ?? null, object.metadata.name));
+    this.collection(kind.group, kind.plural).delete(keyOf(object));
+    this.served = DEFINING_GROUPS.has(kind.group) ? null : this.served;
     return this.announce('DELETED', kind, object);
+  }
+
+  /** Removes one finalizer, and with the last one an object that is being deleted. */
+  dropFinalizer(kind: Kind, object: ApiObject, finalizer: string): void {
+    const finalizers = (object.metadata.finalizers ?? []).filter((entry) => entry !== finalizer);
+    this.put('MODIFIED', kind, { ...object, metadata: { ...object.metadata, finalizers } });
+  }
+
+  /** Every object with its kind, but of kinds that are not served. */
+  everything(): readonly { readonly kind: Kind; readonly object: ApiObject }[] {
+    return this.kinds().flatMap((kind) => this.rawList(kind.group, kind.plural).map((object) => ({ kind, object })));
   }
 
   onEvent(listener: (event: StoreEvent) => void): () => void {
@@ -208,7 +232,8 @@ export class ObjectStore {
     const done = object.metadata.deletionTimestamp !== undefined && (object.metadata.finalizers ?? []).length === 0;
     if (type === 'MODIFIED' && done && kind.kind !== 'Namespace') return this.remove(kind, object);
     const stamped = this.announce(type, kind, object);
-    this.objects.set(keyOf(kind, stamped.metadata.namespace ?? null, stamped.metadata.name), stamped);
+    this.collection(kind.group, kind.plural).set(keyOf(stamped), stamped);
+    this.served = DEFINING_GROUPS.has(kind.group) ? null : this.served;
     return stamped;
   }
 
@@ -246,7 +271,7 @@ export class ObjectStore {
   }
 
   private requireNamespace(namespace: string, plural: string, name: string): void {
-    const found = this.objects.get(`${OBJECTS}/namespaces//${namespace}`);
+    const found = this.collection('', 'namespaces').get(`/${namespace}`);
     if (found === undefined) throw notFound('namespaces', '', namespace);
     if (found.metadata.deletionTimestamp !== undefined)
       throw new ApiError(
@@ -263,19 +288,26 @@ export class ObjectStore {
   }
 
   private apiService(kind: Kind): ApiObject | null {
-    return this.objects.get(`${OBJECTS}apiregistration.k8s.io/apiservices//${kind.version}.${kind.group}`) ?? null;
+    return this.collection('apiregistration.k8s.io', 'apiservices').get(`/${kind.version}.${kind.group}`) ?? null;
   }
 
   private rawList(group: string, plural: string): readonly ApiObject[] {
-    const prefix = `${OBJECTS}${group}/${plural}/`;
-    return [...this.objects].filter(([key]) => key.startsWith(prefix)).map(([, object]) => object);
+    return [...this.collection(group, plural).values()];
+  }
+
+  private collection(group: string, plural: string): Map<string, ApiObject> {
+    const name = `${group}/${plural}`;
+    const found = this.objects.get(name);
+    if (found !== undefined) return found;
+    const made = new Map<string, ApiObject>();
+    this.objects.set(name, made);
+    return made;
   }
 }
 
 const now = (): string => new Date().toISOString().replace(/\.\d+Z$/, 'Z');
 const revisionOf = (event: StoreEvent): number => Number(event.object.metadata.resourceVersion);
-const keyOf = (kind: Kind, namespace: string | null, name: string): string =>
-  `${OBJECTS}${kind.group}/${kind.plural}/${namespace ?? ''}/${name}`;
+const keyOf = ({ metadata }: ApiObject): string => `${metadata.namespace ?? ''}/${metadata.name}`;
 
 function parseObject(text: string): ApiObject {
   // Only this store writes these texts.

@@ -115,7 +115,11 @@ export class ApiCluster implements Cluster {
 
   async podLog(namespace: string, name: string, tailLines: number): Promise<string> {
     const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}/log?tailLines=${tailLines}`;
-    return this.expect(await this.send({ method: 'GET', path }), `log of Pod ${namespace}/${name}`).body;
+    const reply = await this.send({ method: 'GET', path });
+    const what = `log of Pod ${namespace}/${name}`;
+    // The kubelet's answer for a container that has not started, or whose log went with its node's disk.
+    if (reply.code === 400) throw new ProvisionError('NotReadyYet', `${this.name}, ${what}: there is none`);
+    return this.expect(reply, what).body;
   }
 
   private async pathOf(ref: ObjectRef): Promise<string | null> {

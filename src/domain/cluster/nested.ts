@@ -4,7 +4,7 @@
  */
 import type { GpuSpec, NestedSpec } from '../spec.js';
 import { allocatable } from './node.js';
-import { condition, firstShut, reasonOf, type Gate } from './gates.js';
+import { condition, exists, firstShut, reasonOf, type Gate } from './gates.js';
 import { conditionOf, countAt, hasCondition, nameOf, textAt, type KubeObject } from './objects.js';
 
 const APPS = 'apps.cozystack.io/v1alpha1';
@@ -114,18 +114,31 @@ export interface NestedObjects {
   readonly vmis: readonly KubeObject[];
 }
 
+/** What must exist before the size can be set. */
+export function renderedGate(
+  nested: NestedSpec,
+  found: Pick<NestedObjects, 'awaitingEtcd' | 'machineDeployment'> & { readonly gpuOperator: KubeObject | null },
+): Gate {
+  return firstShut([
+    found.awaitingEtcd === null ? null : etcdMissing(nested, found.awaitingEtcd),
+    exists(found.machineDeployment, `MachineDeployment ${machineDeploymentRef(nested).name}`),
+    exists(found.gpuOperator, `HelmRelease ${gpuOperatorReleaseRef(nested).name}`),
+  ]);
+}
+
+const etcdMissing = (nested: NestedSpec, configMap: KubeObject): string =>
+  `${nameOf(configMap)} exists: no tenant above ${nested.tenant} has etcd, so nothing of the cluster is rendered although it says Ready`;
+
 /** What holds the VMs up, from the control plane down to the scheduler's reason. */
 export function vmsGate(nested: NestedSpec, found: NestedObjects): Gate {
   const { controlPlane, machineDeployment, machines, vmis } = found;
   const running = vmis.filter((vmi) => textAt(vmi, 'status', 'phase') === 'Running').length;
   return firstShut([
-    found.awaitingEtcd === null
-      ? null
-      : `${nameOf(found.awaitingEtcd)} exists: no tenant above ${nested.tenant} has etcd, so nothing of the cluster is rendered`,
+    found.awaitingEtcd === null ? null : etcdMissing(nested, found.awaitingEtcd),
     condition(controlPlane, 'TenantControlPlaneCreated', `KamajiControlPlane ${releaseName(nested)}`),
     condition(controlPlane, 'Ready', `KamajiControlPlane ${releaseName(nested)}`),
-    machineDeployment === null ? `MachineDeployment ${releaseName(nested)}-${NODE_GROUP} does not exist yet` : null,
-    machines.length < nested.nodes ? `${machines.length} of ${nested.nodes} Machines exist` : null,
+    exists(machineDeployment, `MachineDeployment ${machineDeploymentRef(nested).name}`),
+    machines.length === nested.nodes ? null : `${machines.length} Machines exist, ${nested.nodes} wanted`,
     running < nested.nodes ? `${running} of ${nested.nodes} VMs run; ${vmis.map(vmState).join('; ')}` : null,
   ]);
 }

@@ -1,0 +1,79 @@
+/**
+ * Objects of ours in a cluster: made as wanted, never taken from somebody else, and taken away only by the run that made them.
+ * @module
+ */
+import { differences } from '../../domain/cluster/differences.js';
+import { isMarked, marked, runOf } from '../../domain/cluster/ownership.js';
+import { nameOf, type KubeObject } from '../../domain/cluster/objects.js';
+import type { PlannedChange } from '../../domain/preflight.js';
+import type { Cluster, ObjectRef } from '../../ports/cluster.js';
+import { ProvisionError } from '../../ports/failure.js';
+
+export const refOf = ({ apiVersion, kind, metadata: { name, namespace } }: KubeObject): ObjectRef => ({
+  apiVersion,
+  kind,
+  name,
+  ...(namespace === undefined ? {} : { namespace }),
+});
+
+export interface Ensure {
+  readonly object: KubeObject;
+  /** Differences at these paths are never applied: they cannot be changed on a running cluster. */
+  readonly fixed?: RegExp;
+}
+
+/**
+ * Whether the object is as wanted already. Throws ClusterConflict when it is not, and either nobody of ours made it or the difference
+ * cannot be changed.
+ */
+export async function isAsWanted(cluster: Cluster, { object, fixed }: Ensure): Promise<boolean> {
+  const found = await cluster.get(refOf(object));
+  if (found === null) return false;
+  const { metadata: _metadata, ...wanted } = object;
+  const different = differences(wanted, found);
+  if (different.length === 0) return true;
+  if (!isMarked(found))
+    throw new ProvisionError(
+      'ClusterConflict',
+      `${nameOf(object)} is there already and was not made by gpu-provision; it differs in ${different.join(', ')}`,
+    );
+  const stuck = fixed === undefined ? [] : different.filter((path) => fixed.test(path));
+  if (stuck.length > 0)
+    throw new ProvisionError(
+      'ClusterConflict',
+      `${nameOf(object)} has another ${stuck.join(', ')} than the inventory wants; this cannot be changed on a cluster that is there`,
+    );
+  return false;
+}
+
+/** Applies the object with this run's mark, which the run that created it keeps. */
+export async function ensure(cluster: Cluster, runId: string, wanted: Ensure): Promise<void> {
+  if (await isAsWanted(cluster, wanted)) return;
+  const found = await cluster.get(refOf(wanted.object));
+  await cluster.apply(marked(wanted.object, (found === null ? null : runOf(found)) ?? runId));
+}
+
+/** Reads back; throws StepNotVerified when it is not as applied. */
+export async function mustBeAsWanted(cluster: Cluster, wanted: Ensure): Promise<void> {
+  if (!(await isAsWanted(cluster, wanted)))
+    throw new ProvisionError('StepNotVerified', `${nameOf(wanted.object)} does not read back as applied`);
+}
+
+/** Deletes what this run created, and is done when it is gone. Throws NotReadyYet while finalizers hold it. */
+export async function removeOwn(cluster: Cluster, runId: string, ref: ObjectRef): Promise<string> {
+  const name = `${ref.kind} ${ref.namespace === undefined ? ref.name : `${ref.namespace}/${ref.name}`}`;
+  const found = await cluster.get(ref);
+  if (found === null) return `${name} is not there`;
+  if (runOf(found) !== runId) return `${name} stays: this run did not create it`;
+  await cluster.delete(ref);
+  if ((await cluster.get(ref)) !== null) throw new ProvisionError('NotReadyYet', `${name} is being deleted`);
+  return `${name} deleted`;
+}
+
+/** For the plan: the object would be created. */
+export const planned = (object: KubeObject): Omit<PlannedChange, 'phase'> => ({
+  sign: '+',
+  kind: 'object',
+  what: nameOf(object),
+  diff: '',
+});

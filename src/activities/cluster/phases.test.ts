@@ -1,0 +1,297 @@
+import { connect } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { ClusterApi, ClusterFault, HostDevice, StoredObjects } from '../../../lab/cluster/contract.js';
+import { startClusterApi } from '../../../lab/cluster/index.js';
+import { serverSpec } from '../../../test/support/server-spec.js';
+import { createClusterProvider } from '../../adapters/kubernetes/index.js';
+import { FAILURES } from '../../domain/run/failures.js';
+import { stepsOf, type StepResult } from '../../domain/run/steps.js';
+import type { PhaseName } from '../../domain/run/phases.js';
+import type { ServerSpec } from '../../domain/spec.js';
+import { ProvisionError } from '../../ports/failure.js';
+import type { HostProvider } from '../../ports/host.js';
+import { acceptanceSteps } from '../acceptance.js';
+import { cozystackSteps } from '../cozystack.js';
+import type { StepContext, StepImplementation, UndoableStepImplementation } from '../define-step.js';
+import { RemoteHost } from '../host/remote-host.js';
+import { kubevirtSteps } from '../kubevirt.js';
+import { nestedClusterSteps } from '../nested-cluster.js';
+import { cordonNode, uncordonNode } from '../workloads.js';
+
+const NESTED = { name: 'main', tenant: 'workload', nodes: 1, cpu: 56, memory: '512Gi', disk: '200Gi', gpusPerNode: 2 };
+const SPEC = serverSpec({ cluster: { ...serverSpec().cluster, nested: [NESTED] } });
+const STEPS: Readonly<Record<string, StepImplementation | UndoableStepImplementation>> = {
+  ...cozystackSteps,
+  ...kubevirtSteps,
+  ...nestedClusterSteps,
+  ...acceptanceSteps,
+};
+const CLUSTER_PHASES: readonly PhaseName[] = ['cozystack', 'kubevirt', 'nested-cluster', 'acceptance'];
+
+const isolated: readonly HostDevice[] = SPEC.gpus.addresses.map((address, index) => ({
+  address,
+  id: '10de:2330',
+  driver: 'vfio-pci',
+  iommuGroup: 29 + index,
+}));
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).toReversed()) await close();
+});
+
+interface Options {
+  readonly faults?: readonly ClusterFault[];
+  readonly devices?: readonly HostDevice[];
+  readonly stored?: StoredObjects;
+}
+
+interface Site {
+  readonly api: ClusterApi;
+  context(spec?: ServerSpec, run?: string): StepContext;
+}
+
+async function start({ faults = [], devices = isolated, stored = new Map() }: Options = {}): Promise<Site> {
+  const api = await startClusterApi({
+    nodeName: SPEC.name,
+    nodeIP: SPEC.nodeIP,
+    version: SPEC.cluster.k3s.version,
+    devices: () => devices,
+    stored,
+    faults,
+  });
+  closing.push(() => api.close());
+  const hosts: HostProvider = {
+    get: () => ({
+      exec: (argv) =>
+        Promise.resolve({
+          exitCode: 0,
+          signal: null,
+          stdout: argv[0] === 'cat' ? api.kubeconfig : '',
+          stderr: '',
+          truncated: false,
+        }),
+      execFresh: () => Promise.reject(new Error('no step of these phases opens a fresh connection')),
+      openStream: (host, port): Promise<Duplex> =>
+        new Promise((resolve, reject) => {
+          const local = host === '127.0.0.1' ? api.port : api.portBehind(host, port);
+          if (local === null) throw new ProvisionError('HostUnreachable', `no route to ${host}`);
+          const socket = connect(local, '127.0.0.1', () => resolve(socket));
+          socket.once('error', reject);
+        }),
+    }),
+    close: () => Promise.resolve(),
+  };
+  const clusters = createClusterProvider({ hosts });
+  closing.push(() => clusters.close());
+  return {
+    api,
+    context: (spec = SPEC, run = 'run-1') => {
+      const signal = new AbortController().signal;
+      return {
+        spec,
+        run: { id: run, epoch: 1 },
+        host: new RemoteHost(hosts.get(spec), { id: run, epoch: 1 }, signal, () => {}),
+        bmc: null,
+        clusters,
+        secrets: { read: () => Promise.reject(new Error('no secret is needed')) },
+        signal,
+        heartbeat: () => {},
+      };
+    },
+  };
+}
+
+function stepNamed(name: string): StepImplementation | UndoableStepImplementation {
+  const step = STEPS[name];
+  if (step === undefined) throw new Error(`no step ${name}`);
+  return step;
+}
+
+/** What Temporal does with a step: attempts until it succeeds or fails for good; `attempts` bounds what waits for ever. */
+async function perform(name: string, ctx: StepContext, attempts = 400): Promise<StepResult> {
+  const step = stepNamed(name);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const present = await step.check?.(ctx);
+      if (present) return { changed: false, ...present };
+      await step.apply(ctx);
+      return { changed: true, ...(await step.verify(ctx)) };
+    } catch (error) {
+      if (!(error instanceof ProvisionError) || !FAILURES[error.type].retryable || attempt >= attempts) throw error;
+      await delay(25);
+    }
+  }
+}
+
+async function undo(name: string, ctx: StepContext): Promise<string> {
+  const step = stepNamed(name);
+  if (!('undo' in step)) throw new Error(`${name} has no undo`);
+  for (;;) {
+    try {
+      return await step.undo(ctx);
+    } catch (error) {
+      if (!(error instanceof ProvisionError) || error.type !== 'NotReadyYet') throw error;
+      await delay(25);
+    }
+  }
+}
+
+async function performPhases(phases: readonly PhaseName[], ctx: StepContext): Promise<Map<string, StepResult>> {
+  const results = new Map<string, StepResult>();
+  for (const phase of phases) for (const { name } of stepsOf(phase)) results.set(name, await perform(name, ctx));
+  return results;
+}
+
+describe('the cluster phases against the simulated cluster', () => {
+  it('install Cozystack, offer the GPUs, build a nested cluster and prove its GPUs', async () => {
+    const site = await start();
+    const results = await performPhases(CLUSTER_PHASES, site.context());
+    expect(results.get('cozystack.await-platform')?.facts?.['releases']).toBeGreaterThan(15);
+    expect(results.get('kubevirt.await-allocatable')?.facts).toMatchObject({ allocatable: 8 });
+    expect(results.get('nested.await-gpus')?.summary).toBe('tenant-workload/main: 2 GPUs allocatable');
+    expect(results.get('acceptance.await-job')?.facts).toMatchObject({ proven: 2, total: 8 });
+  });
+
+  it('change nothing the second time', async () => {
+    const site = await start();
+    await performPhases(CLUSTER_PHASES, site.context());
+    const again = await performPhases(CLUSTER_PHASES, site.context(SPEC, 'run-2'));
+    expect([...again].filter(([, result]) => result.changed).map(([name]) => name)).toEqual([]);
+  });
+
+  it('take away what this run created in reverse order, and leave what another run created', async () => {
+    const site = await start();
+    await performPhases(CLUSTER_PHASES, site.context());
+    const other = site.context(SPEC, 'run-2');
+    expect(await undo('nested.create-cluster', other)).toContain('this run did not create it');
+    expect(await undo('kubevirt.permit-gpus', other)).toBe('no entry of this run');
+    const own = site.context();
+    for (const name of ['acceptance.run-job', 'nested.create-cluster', 'nested.create-tenant', 'kubevirt.permit-gpus'])
+      await undo(name, own);
+    const cluster = await own.clusters.host(SPEC);
+    expect(await cluster.list({ apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachineInstance' })).toEqual([]);
+    await expect.poll(() => cluster.get({ apiVersion: 'v1', kind: 'Namespace', name: 'tenant-workload' })).toBeNull();
+    const kubevirt = await cluster.get({
+      apiVersion: 'kubevirt.io/v1',
+      kind: 'KubeVirt',
+      namespace: 'cozy-kubevirt',
+      name: 'kubevirt',
+    });
+    expect(JSON.stringify(kubevirt)).not.toContain('10DE:2330');
+  });
+
+  it('survive a restart of the host in the middle, with VMs that start again', async () => {
+    const first = await start();
+    await performPhases(CLUSTER_PHASES, first.context());
+    const stored = first.api.stored();
+    await first.api.close();
+    const second = await start({ stored });
+    const results = await performPhases(CLUSTER_PHASES, second.context());
+    expect(results.get('nested.await-gpus')?.summary).toBe('tenant-workload/main: 2 GPUs allocatable');
+  });
+});
+
+describe('what holds a cluster phase up is said by name', () => {
+  const until = async (site: Site, name: string, ctx = site.context()): Promise<unknown> => {
+    for (const phase of CLUSTER_PHASES)
+      for (const step of stepsOf(phase)) {
+        if (step.name === name) return perform(name, ctx, 40).catch((error: unknown) => error);
+        await perform(step.name, ctx);
+      }
+    throw new Error(`no step ${name}`);
+  };
+
+  it('a HelmRelease that never becomes ready', async () => {
+    const site = await start({ faults: [{ effect: 'release-never-ready', subject: 'cozy-linstor/linstor' }] });
+    expect(await until(site, 'cozystack.await-releases')).toMatchObject({
+      type: 'NotReadyYet',
+      message: expect.stringMatching(/HelmRelease cozy-linstor\/linstor \(InstallFailed, Helm install failed/),
+    });
+  });
+
+  it('GPUs that are not on vfio-pci', async () => {
+    const site = await start({ devices: isolated.map((d, i) => (i === 3 ? { ...d, driver: 'nvidia' } : d)) });
+    expect(await until(site, 'kubevirt.await-allocatable')).toMatchObject({
+      type: 'NotReadyYet',
+      message: expect.stringMatching(/^Node h100-01 offers 7 of 8 nvidia.com\/H100_SXM5_80GB/),
+    });
+  });
+
+  it('a VM for which no GPU is left', async () => {
+    const many = { ...SPEC, cluster: { ...SPEC.cluster, nested: [{ ...NESTED, gpusPerNode: 9 }] } };
+    const site = await start();
+    expect(await until(site, 'nested.await-nodes', site.context(many))).toMatchObject({
+      type: 'NotReadyYet',
+      message: expect.stringContaining('Insufficient nvidia.com/H100_SXM5_80GB'),
+    });
+  });
+
+  it('a nested node whose driver offers nothing', async () => {
+    const site = await start({ faults: [{ effect: 'nested-node-without-gpus' }] });
+    expect(await until(site, 'nested.await-gpus')).toMatchObject({
+      type: 'NotReadyYet',
+      message: expect.stringMatching(/offers 0 of 2 nvidia.com\/gpu; .*ClusterPolicy is notReady/),
+    });
+  });
+
+  it('a fabric that is not ready, with what to do', async () => {
+    const site = await start({ faults: [{ effect: 'gpu-job-fails-802' }] });
+    expect(await until(site, 'acceptance.await-job')).toMatchObject({
+      type: 'AcceptanceFailed',
+      message: expect.stringMatching(/^0 of 8 GPUs proven\. CUDA error 802: .*NVreg_NvLinkDisable=1/),
+    });
+  });
+
+  it('a GPU below its minimum', async () => {
+    const site = await start({ faults: [{ effect: 'gpu-job-slow' }] });
+    expect(await until(site, 'acceptance.await-job')).toMatchObject({
+      type: 'AcceptanceFailed',
+      message: expect.stringMatching(/^1 of 8 GPUs proven\. GPU-\S+ .*memory copy 1480 GB\/s, at least 2700/),
+    });
+  });
+
+  it('a Cozystack that somebody else has begun with other networks', async () => {
+    const site = await start();
+    const ctx = site.context();
+    for (const name of ['cozystack.install-operator', 'cozystack.await-operator']) await perform(name, ctx);
+    const cluster = await ctx.clusters.host(SPEC);
+    await cluster.apply({
+      apiVersion: 'cozystack.io/v1alpha1',
+      kind: 'Package',
+      metadata: { name: 'cozystack.cozystack-platform' },
+      spec: { variant: 'isp-full-generic', components: { platform: { values: {} } } },
+    });
+    await expect(perform('cozystack.apply-platform', ctx)).rejects.toMatchObject({ type: 'ClusterConflict' });
+  });
+
+  it('a Cozystack version that these phases cannot install', async () => {
+    const site = await start();
+    const newer = { ...SPEC, cluster: { ...SPEC.cluster, cozystack: { ...SPEC.cluster.cozystack, version: '1.6.2' } } };
+    await expect(perform('cozystack.install-operator', site.context(newer))).rejects.toMatchObject({
+      type: 'ClusterConflict',
+      message: expect.stringContaining('Talos'),
+    });
+  });
+});
+
+describe('a Node is kept free of new work', () => {
+  it('while a run cordons it, and a cordon by a person stays', async () => {
+    const site = await start();
+    const ctx = site.context();
+    const cluster = await ctx.clusters.host(SPEC);
+    const node = { apiVersion: 'v1', kind: 'Node', name: SPEC.name };
+    const since = await cordonNode(ctx);
+    expect(await cordonNode(ctx)).toBe(since);
+    expect((await cluster.get(node))?.['spec']).toMatchObject({ unschedulable: true });
+    await uncordonNode(ctx);
+    expect((await cluster.get(node))?.['spec']).not.toMatchObject({ unschedulable: true });
+
+    await cluster.mergePatch(node, { spec: { unschedulable: true } });
+    expect(await cordonNode(ctx)).not.toBeNull();
+    await uncordonNode(ctx);
+    expect((await cluster.get(node))?.['spec']).toMatchObject({ unschedulable: true });
+  });
+});
