@@ -2,7 +2,7 @@
  * What a rack is made of, and what tests see of it.
  * @module
  */
-import type { StoredObjects } from '../cluster/contract.js';
+import type { ClusterFault, StoredObjects } from '../cluster/contract.js';
 import type { FaultRule, FaultTable } from './faults.js';
 
 export interface SimulatedHostOptions {
@@ -37,6 +37,8 @@ export interface SimulatedHostOptions {
   readonly downloads?: Readonly<Record<string, string | Uint8Array>>;
   /** After a power cut, TCP connections stay silent until the next boot instead of being reset. */
   readonly silentPowerCut?: boolean;
+  /** Rules for what goes wrong in its cluster. */
+  readonly clusterFaults?: readonly ClusterFault[];
 }
 
 export interface SimulatedDisk {

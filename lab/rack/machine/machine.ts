@@ -53,6 +53,8 @@ export class Machine implements SimulatedHost {
   readonly workloads: Workload[] = [];
   /** TCP ports that programs of the host listen on, and where they really are on 127.0.0.1. */
   readonly ports = new Map<number, number>();
+  /** The same for addresses that exist only inside the cluster, while k3s runs: ClusterIPs, which a CNI serves on the host too. */
+  clusterPort: (address: string, port: number) => number | null = () => null;
   clusterObjects: StoredObjects = new Map();
   initramfsBuilds = 2;
   stage = 'off';
@@ -193,6 +195,7 @@ export class Machine implements SimulatedHost {
     this.kernel = null;
     this.goingDown = false;
     this.ports.clear();
+    this.clusterPort = () => null;
     this.endpoint.down(silently);
   }
 

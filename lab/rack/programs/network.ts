@@ -116,6 +116,7 @@ async function server(call: Call): Promise<{ exitCode: number; stderr: string }>
         iommuGroup: kernel.iommu ? device.iommuGroup : null,
       })),
     stored: machine.clusterObjects,
+    faults: machine.options.clusterFaults ?? [],
   });
   // etcd syncs every write, so a power cut loses nothing.
   const keep = (): void => {
@@ -127,12 +128,16 @@ async function server(call: Call): Promise<{ exitCode: number; stderr: string }>
     fs.put(KUBECONFIG, api.kubeconfig, { mode, uid: 0, gid: 0 });
     fs.put('/var/lib/rancher/k3s/server/node-token', 'K10lab::server:lab\n', { mode: 0o600 });
     machine.ports.set(API_PORT, api.port);
+    machine.clusterPort = (address, port) => api.portBehind(address, port);
     call.process.markReady();
     return await forever(AbortSignal.any([call.signal, kernel.life.signal]));
   } finally {
     kernel.life.signal.removeEventListener('abort', keep);
     keep();
-    if (machine.ports.get(API_PORT) === api.port) machine.ports.delete(API_PORT);
+    if (machine.ports.get(API_PORT) === api.port) {
+      machine.ports.delete(API_PORT);
+      machine.clusterPort = () => null;
+    }
     await api.close();
   }
 }

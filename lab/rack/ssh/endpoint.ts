@@ -159,8 +159,10 @@ function serve(client: Connection, kernel: Kernel, endpoint: SshEndpoint): void 
         info.destIP === 'localhost' ||
         info.destIP === '::1' ||
         info.destIP === kernel.machine.options.nodeIP;
-      const port = local ? kernel.machine.ports.get(info.destPort) : undefined;
-      if (port === undefined || !kernel.alive) {
+      const port = local
+        ? kernel.machine.ports.get(info.destPort)
+        : kernel.machine.clusterPort(info.destIP, info.destPort);
+      if (port === undefined || port === null || !kernel.alive) {
         reject();
         return;
       }
