@@ -99,7 +99,6 @@ export function decide(choice: Choice, decision: unknown, state: DecideState): V
   if (rules.needsDigest && choice === 'approve') {
     if (digest === '') return refused(`the digest is missing: look at the plan and approve digest ${open.digest}.`);
     if (digest !== open.digest) {
-      if (earlier !== undefined) return repeated(earlier, choice);
       const why = state.voided[digest];
       return refused(
         why === undefined

@@ -1,0 +1,165 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Outcome } from '../../src/domain/run/outcomes.js';
+import { Rig } from './rig.js';
+import { World, type BootBehaviour } from './world.js';
+
+let rig: Rig | undefined;
+afterEach(async () => {
+  await rig?.close();
+  rig = undefined;
+});
+
+interface Row {
+  /** What the machine does with the reboots it is asked for. */
+  readonly behaviours: readonly BootBehaviour[];
+  readonly kind: string;
+  readonly outcome: Outcome;
+  readonly undoReboots: number;
+  readonly powerCycles: number;
+}
+
+const ROWS: readonly Row[] = [
+  { behaviours: ['falls-back'], kind: 'fell-back', outcome: 'restored', undoReboots: 1, powerCycles: 0 },
+  { behaviours: ['hangs'], kind: 'fell-back', outcome: 'restored', undoReboots: 1, powerCycles: 1 },
+  { behaviours: ['never-leaves'], kind: 'never-left', outcome: 'restored', undoReboots: 0, powerCycles: 0 },
+  { behaviours: ['same-boot'], kind: 'same-boot', outcome: 'restored', undoReboots: 0, powerCycles: 0 },
+  { behaviours: ['other-entry'], kind: 'other-entry', outcome: 'restored', undoReboots: 1, powerCycles: 0 },
+  { behaviours: ['flaps'], kind: 'flapping', outcome: 'restored', undoReboots: 1, powerCycles: 0 },
+];
+
+describe('every way a reboot can end', () => {
+  for (const row of ROWS) {
+    it(`${row.behaviours.join(', ')} is ${row.kind} and ends ${row.outcome}`, async () => {
+      const world = new World();
+      world.behaviours = [...row.behaviours];
+      rig = await Rig.start(world);
+      await rig.approve();
+      const { closed, status } = await rig.end();
+      expect(closed).toBe('failed');
+      expect(status.outcome).toBe(row.outcome);
+      expect(status.failure).toMatchObject({ type: 'BootFailed', message: expect.stringContaining(`: ${row.kind}.`) });
+      expect(status.counts).toEqual({ forwardReboots: 1, undoReboots: row.undoReboots, powerCycles: row.powerCycles });
+      expect(world).toMatchObject({
+        entry: 'default',
+        committed: false,
+        cordoned: false,
+        fence: null,
+        powerCycles: row.powerCycles,
+      });
+      expect([...world.staged].filter((name) => name.startsWith('isolation.write'))).toEqual([]);
+    });
+  }
+
+  it('another host key stops the run and touches nothing until a person resumes', async () => {
+    const world = new World();
+    world.behaviours = ['foreign-key'];
+    rig = await Rig.start(world);
+    await rig.approve();
+    const { question, outcome, instructions } = await rig.leapUntilAsked('needs-hands');
+    expect(outcome).toBe('needs-hands');
+    expect(question?.text).toContain('SHA256:new, pinned SHA256:old');
+    expect(instructions.join('\n')).toContain('gpu-provision resume h100-01');
+    expect(world.calls).not.toContain('bmc.power-cycle');
+    expect(world.calls.filter((name) => name.endsWith('.undo'))).toEqual([]);
+    world.keyMatches = true;
+    await rig.update('resume', { gate: 'needs-hands', reason: 'key of the reinstalled sshd pinned' });
+    expect((await rig.end()).status.outcome).toBe('restored');
+  });
+
+  it('a host that stays dead needs hands after the power cycles that were approved, and not one more', async () => {
+    const world = new World();
+    world.behaviours = ['dies'];
+    rig = await Rig.start(world);
+    await rig.approve();
+    await rig.leapUntilAsked('needs-hands');
+    expect(world.powerCycles).toBe(2);
+    world.online = true;
+    world.entry = 'known-good';
+    await rig.signal('resume', { gate: 'needs-hands', reason: 'power supply changed' });
+    const { status } = await rig.end();
+    expect(status.outcome).toBe('restored');
+    expect(world).toMatchObject({ powerCycles: 2, entry: 'default' });
+  });
+
+  it('verification that fails in the trial boot is undone from there', async () => {
+    const world = new World();
+    world.faults = [{ at: 'isolation.verify-devices', type: 'IsolationNotVerified' }];
+    rig = await Rig.start(world);
+    await rig.approve();
+    const { status } = await rig.end();
+    expect(status).toMatchObject({ outcome: 'restored', failure: { type: 'IsolationNotVerified' } });
+    expect(world).toMatchObject({ entry: 'default', committed: false, confirmed: false });
+  });
+
+  it('verification that holds at first and fails after settling is undone', async () => {
+    const world = new World();
+    world.faults = [{ at: 'isolation.verify-devices', type: 'IsolationNotVerified', after: 1 }];
+    rig = await Rig.start(world);
+    await rig.approve();
+    const { status } = await rig.end();
+    expect(status.outcome).toBe('restored');
+    expect(world.calls.filter((name) => name === 'isolation.verify-devices')).toHaveLength(2);
+    expect(world.committed).toBe(false);
+  });
+
+  it('a lost answer to the reboot request does not reboot twice', async () => {
+    const world = new World();
+    world.faults = [{ at: 'reboot.request', type: 'LinkLost', attempts: 1, withEffect: true }];
+    rig = await Rig.start(world);
+    await rig.approve();
+    const { status } = await rig.end();
+    expect(status.outcome).toBe('provisioned');
+    expect(world.reboots).toBe(1);
+  });
+
+  it('a commit that fails leaves known-good the default and waits for a person', async () => {
+    const world = new World();
+    world.faults = [{ at: 'commit.check-default', type: 'Drifted' }];
+    rig = await Rig.start(world);
+    await rig.approve();
+    await rig.leapUntilAsked('needs-hands');
+    expect(world).toMatchObject({ confirmed: true, committed: false });
+    world.faults = [];
+    await rig.update('resume', { gate: 'needs-hands' });
+    expect((await rig.end()).status.outcome).toBe('provisioned');
+  });
+});
+
+describe('undo', () => {
+  it('an undo that fails for good needs hands, and starts over when resumed', async () => {
+    const world = new World();
+    world.behaviours = ['falls-back'];
+    world.faults = [{ at: 'isolation.write-hook.undo', type: 'CommandFailed' }];
+    rig = await Rig.start(world);
+    await rig.approve();
+    await rig.leapUntilAsked('needs-hands');
+    world.faults = [];
+    await rig.update('resume', { gate: 'needs-hands' });
+    expect((await rig.end()).status.outcome).toBe('restored');
+  });
+
+  it('runs in the reverse order of the steps, custom.cfg last', async () => {
+    const world = new World();
+    world.behaviours = ['falls-back'];
+    rig = await Rig.start(world);
+    await rig.approve();
+    await rig.end();
+    const undos = world.calls.filter((name) => name.endsWith('.undo'));
+    expect(undos.at(0)).toBe('isolation.publish-trial-entry.undo');
+    expect(undos.at(-1)).toBe('isolation.publish-known-good-default.undo');
+    expect(undos.indexOf('isolation.check-saved-images.undo')).toBeGreaterThan(
+      undos.indexOf('isolation.write-hook.undo'),
+    );
+  });
+
+  it('raises the fence before the first undo', async () => {
+    const world = new World();
+    world.behaviours = ['falls-back'];
+    rig = await Rig.start(world);
+    await rig.approve();
+    await rig.end();
+    expect(world.calls.indexOf('restore.take-over')).toBeLessThan(
+      world.calls.findIndex((name) => name.endsWith('.undo')),
+    );
+  });
+});

@@ -1,0 +1,178 @@
+/**
+ * Runs provisionServer against a modelled world on the time-skipping server. Queues and ids are of this run alone.
+ * @module
+ */
+import { randomUUID } from 'node:crypto';
+import type { WorkflowHandle } from '@temporalio/client';
+import { WorkflowFailedError } from '@temporalio/client';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { DefaultLogger, Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
+import { inject } from 'vitest';
+import { hostQueue, watchQueue, type ProvisionInput, type RunStatus } from '../../src/domain/run/messages.js';
+import { PHASE_NAMES, type PhaseName } from '../../src/domain/run/phases.js';
+import type { Decision, Receipt } from '../../src/domain/run/questions.js';
+import type { ServerSpec } from '../../src/domain/spec.js';
+import { serverSpec } from '../support/server-spec.js';
+import { connectTimeSkipping } from '../support/time-skipping.js';
+import type { World } from './world.js';
+
+// Injected failures are logged as warnings by the SDK; hundreds of them would hide what a test says.
+Runtime.install({
+  logger: new DefaultLogger('ERROR'),
+  telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR' }) } },
+});
+
+/** The question is open within moments of real time: nothing before it waits. */
+const QUESTION_DEADLINE_MS = 30_000;
+const LOOK_EVERY_MS = 25;
+const LEAP = '2m';
+/** More than the whole ladder and the longest retry policy. */
+const LEAPS = 2_000;
+
+export interface Ended {
+  /** `completed`, `failed` or `cancelled`: how the workflow closed. */
+  readonly closed: 'completed' | 'failed' | 'cancelled';
+  readonly status: RunStatus;
+}
+
+export interface RigOptions {
+  readonly spec?: Partial<ServerSpec>;
+  readonly phases?: readonly PhaseName[];
+  /** false: no workflow is cached, each task replays from the start; needed where workers are stopped and started. */
+  readonly sticky?: boolean;
+}
+
+export class Rig {
+  private constructor(
+    readonly env: TestWorkflowEnvironment,
+    readonly world: World,
+    readonly handle: WorkflowHandle,
+    private readonly site: string,
+    private readonly sticky: boolean,
+    private workers: { worker: Worker; running: Promise<void> }[],
+  ) {}
+
+  static async start(world: World, options: RigOptions = {}): Promise<Rig> {
+    const env = await connectTimeSkipping(inject('temporalAddress'));
+    const site = `site-${randomUUID()}`;
+    const input: ProvisionInput = {
+      spec: serverSpec({ ...options.spec, site }),
+      phases: options.phases ?? PHASE_NAMES,
+      startedBy: 'op-b@ops2',
+    };
+    const workers = await startWorkers(env, world, site, options.sticky ?? true);
+    const handle = await env.client.workflow.start('provisionServer', {
+      workflowId: `provision/${site}`,
+      taskQueue: site,
+      args: [input],
+      // A task that went to a worker as it stopped is given to another one after this long; the default is 10 s.
+      workflowTaskTimeout: '3s',
+    });
+    return new Rig(env, world, handle, site, options.sticky ?? true, workers);
+  }
+
+  status(): Promise<RunStatus> {
+    return this.handle.query<RunStatus>('status');
+  }
+
+  /** The status once a question is open, optionally one with this id. No time is skipped. */
+  async untilAsked(id?: string): Promise<RunStatus> {
+    return this.until((s) => s.question !== null && (id === undefined || s.question.id === id));
+  }
+
+  /**
+   * Lets time pass in small leaps until a question is open. Awaiting the result instead would skip on through the reminders of a
+   * question that waits without limit.
+   */
+  leapUntilAsked(id: string): Promise<RunStatus> {
+    return this.leapUntil((s) => s.question?.id === id);
+  }
+
+  async leapUntil(predicate: (status: RunStatus) => boolean): Promise<RunStatus> {
+    let status = await this.status();
+    for (let leaps = 0; !predicate(status); leaps += 1) {
+      if (leaps > LEAPS) throw new Error(`never seen; last: ${JSON.stringify(status.events.slice(-5))}`);
+      await this.env.sleep(LEAP);
+      status = await this.status();
+    }
+    return status;
+  }
+
+  async until(predicate: (status: RunStatus) => boolean): Promise<RunStatus> {
+    const end = Date.now() + QUESTION_DEADLINE_MS;
+    let status = await this.status();
+    while (!predicate(status)) {
+      if (Date.now() > end) throw new Error(`never seen; last: ${JSON.stringify(status.events.slice(-5))}`);
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+      status = await this.status();
+    }
+    return status;
+  }
+
+  update(choice: 'approve' | 'reject' | 'resume', decision: Decision): Promise<Receipt> {
+    return this.handle.executeUpdate<Receipt, [Decision]>(choice, { args: [decision] });
+  }
+
+  signal(choice: 'approve' | 'reject' | 'resume', decision: unknown): Promise<void> {
+    return this.handle.signal(choice, decision);
+  }
+
+  /** Waits for the gate and approves what it asks. */
+  async approve(): Promise<Receipt> {
+    const { plan } = await this.untilAsked();
+    return this.update('approve', { gate: 'reboot', digest: plan?.digest ?? '', by: 'op-a@ops1', reason: 'CHG-4711' });
+  }
+
+  /** Lets time pass until the run has ended. */
+  async end(): Promise<Ended> {
+    try {
+      return { closed: 'completed', status: (await this.handle.result()) as RunStatus };
+    } catch (error) {
+      if (!(error instanceof WorkflowFailedError)) throw error;
+      if (error.cause instanceof CancelledFailure) return { closed: 'cancelled', status: await this.status() };
+      if (error.cause instanceof ApplicationFailure) {
+        return { closed: 'failed', status: error.cause.details?.[0] as RunStatus };
+      }
+      throw error;
+    }
+  }
+
+  async stopWorkers(): Promise<void> {
+    for (const { worker } of this.workers) worker.shutdown();
+    await Promise.all(this.workers.map((w) => w.running));
+    this.workers = [];
+  }
+
+  async startWorkers(): Promise<void> {
+    this.workers = await startWorkers(this.env, this.world, this.site, this.sticky);
+  }
+
+  async close(): Promise<void> {
+    const description = await this.handle.describe();
+    if (description.status.name === 'RUNNING') await this.handle.terminate('the test has ended');
+    await this.stopWorkers();
+    await this.env.teardown();
+  }
+}
+
+async function startWorkers(
+  env: TestWorkflowEnvironment,
+  world: World,
+  site: string,
+  sticky: boolean,
+): Promise<{ worker: Worker; running: Promise<void> }[]> {
+  const activities = world.activities();
+  const common = { connection: env.nativeConnection, namespace: env.namespace ?? 'default' };
+  const workers = await Promise.all([
+    Worker.create({
+      ...common,
+      taskQueue: site,
+      workflowBundle: { codePath: inject('workflowBundle') },
+      ...(sticky ? {} : { maxCachedWorkflows: 0 }),
+    }),
+    Worker.create({ ...common, taskQueue: hostQueue(site), activities }),
+    Worker.create({ ...common, taskQueue: watchQueue(site), activities }),
+  ]);
+  return workers.map((worker) => ({ worker, running: worker.run() }));
+}
