@@ -25,7 +25,8 @@ end	ok
 `;
 const BOOT = `vmlinuz	6.8.0-60-generic 15000000
 initrd	6.8.0-60-generic 72000000 1790000000
-stat	btime 1790000500
+uptime	500.00 900.00
+now	1790001000
 grub-fs.rc	0
 grub-fs	ext2
 grub-abstraction.rc	0

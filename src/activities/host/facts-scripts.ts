@@ -48,7 +48,8 @@ done
 for image in /boot/initrd.img-*; do
   if [ -f "$image" ] && [ ! -L "$image" ]; then say initrd "\${image#/boot/initrd.img-} $(stat -c '%s %Y' "$image")"; fi
 done
-if [ -r /proc/stat ]; then grep '^btime ' /proc/stat | lines stat; fi
+file uptime /proc/uptime
+run now date +%s
 for name in vmlinuz initrd.img stanza cmdline manifest; do
   if [ -s "$1/$name" ]; then say known-good "$name"; fi
 done

@@ -4,7 +4,7 @@
  */
 import type { PlannedChange } from '../../domain/preflight.js';
 import { ProvisionError } from '../../ports/failure.js';
-import type { FileContent, RemoteHost } from './remote-host.js';
+import { sha256, type FileContent, type RemoteHost } from './remote-host.js';
 
 export type PreviewedChange = Omit<PlannedChange, 'phase'>;
 
@@ -12,7 +12,7 @@ export type PreviewedChange = Omit<PlannedChange, 'phase'>;
 const DIFF_FILE = `set -u
 old=$1
 if [ ! -e "$old" ]; then old=/dev/null; fi
-diff -u --label "$1" --label "$1 (planned)" "$old" -`;
+diff -u "$old" -`;
 
 /** Enough to judge a configuration file; the plan is shown, stored and sent as a whole. */
 const DIFF_LIMIT = 4_000;
@@ -20,17 +20,22 @@ const DIFF_LIMIT = 4_000;
 /** One change, or none when the file is as wanted. */
 export async function previewFile(host: RemoteHost, file: FileContent): Promise<readonly PreviewedChange[]> {
   if (await host.fileIs(file)) return [];
+  const present = await host.hashFiles([file.path]);
+  const old = present.get(file.path) ?? null;
+  // Only mode or owner differ.
+  if (old === sha256(file.content)) return [{ sign: '~', kind: 'file', what: file.path, diff: '' }];
   const result = await host.exec(['sh', '-c', DIFF_FILE, 'gpu-provision', file.path], { stdin: file.content });
-  if (result.exitCode !== 0 && result.exitCode !== 1)
+  // Whatever the header says (the file's time, `-`): the plan names the path.
+  const hunks = result.stdout.indexOf('@@');
+  if (result.exitCode !== 1 || hunks < 0)
     throw new ProvisionError(
       'CommandFailed',
       `diff of ${file.path} exited with ${result.exitCode}: ${result.stderr.trim()}`,
     );
+  const full = `--- ${file.path}\n+++ ${file.path} (planned)\n${result.stdout.slice(hunks)}`;
   const diff =
-    result.stdout.length > DIFF_LIMIT
-      ? `${result.stdout.slice(0, DIFF_LIMIT)}\n… ${result.stdout.length - DIFF_LIMIT} more characters\n`
-      : result.stdout;
-  return [{ sign: (await host.exists(file.path)) ? '~' : '+', kind: 'file', what: file.path, diff }];
+    full.length > DIFF_LIMIT ? `${full.slice(0, DIFF_LIMIT)}\n… ${full.length - DIFF_LIMIT} more characters\n` : full;
+  return [{ sign: old === null ? '+' : '~', kind: 'file', what: file.path, diff }];
 }
 
 /** New things of one kind. */

@@ -10,6 +10,7 @@ import {
   KNOWN_GOOD_STANZA,
   GRUB_CFG,
 } from '../../domain/host-layout.js';
+import { bootTime } from '../../domain/preflight/parse-facts.js';
 import {
   bootedKernelPath,
   bootedStanza,
@@ -47,13 +48,6 @@ mv -T "$tmp" "$target"
 sync -f "$target"
 sha256sum < "$target" | cut -d' ' -f1`;
 
-/** `IMAGE`: when the kernel started and when the image was built, seconds since 1970; \`-\` for what is unknown. */
-const BOOT_AGES = `set -u
-booted=$(sed -n 's/^btime //p' /proc/stat 2>/dev/null)
-built=-
-if [ -f "$1" ]; then built=$(stat -c %Y "$1"); fi
-printf '%s\\t%s\\n' "\${booted:--}" "$built"`;
-
 interface Sources {
   readonly kernel: string;
   readonly initrd: string;
@@ -78,20 +72,21 @@ async function readCopy(ctx: StepContext): Promise<ReadonlyMap<string, string> |
   return names.every((name) => hashes.get(`${KNOWN_GOOD_DIR}/${name}`) === manifest.get(name)) ? manifest : null;
 }
 
-const seconds = (text: string | undefined): number | null => (/^\d+$/.test(text ?? '') ? Number(text) : null);
-
 async function decide(ctx: StepContext, from: Sources): Promise<KnownGoodDecision> {
-  const [booted, built] = (await ctx.host.script(BOOT_AGES, [from.initrd])).trim().split('\t');
+  const { host } = ctx;
+  const now = await host.must(['date', '+%s']);
+  const uptime = await host.must(['cat', '/proc/uptime']);
+  const built = await host.exec(['stat', '-c', '%Y', from.initrd]);
   const copy = await readCopy(ctx);
-  const inPlace = await ctx.host.hashFiles([from.kernel, from.initrd]);
-  const kept = copy === null ? null : await ctx.host.readFile(CMDLINE);
+  const inPlace = await host.hashFiles([from.kernel, from.initrd]);
+  const kept = copy === null ? null : await host.readFile(CMDLINE);
   return decideKnownGood({
     strategy: ctx.spec.boot.strategy,
     commandLine: from.commandLine,
     kernel: from.version,
-    bootTime: seconds(booted),
-    imageMtime: seconds(built),
-    committed: (await readLedgerState(ctx.host))?.state === 'committed',
+    bootTime: bootTime(now, uptime),
+    imageMtime: built.exitCode === 0 ? Number(built.stdout) : null,
+    committed: (await readLedgerState(host))?.state === 'committed',
     copy:
       copy === null
         ? null

@@ -58,13 +58,12 @@ const KNOWN_GOOD_FILES = ['vmlinuz', 'initrd.img', 'stanza', 'cmdline', 'manifes
 export function bootFacts(lines: FactLines, grubCfg: string | null): BootFacts {
   const environment = lines.printed('grubenv');
   const [mountFs, options] = (lines.printed('boot-mount')?.[0] ?? '').split(/\s+/);
-  const btime = /^btime (\d+)$/.exec(lines.text('stat') ?? '')?.[1];
   const secureBoot = lines.all('secure-boot').join(' ');
   const fstabExit = lines.exit('fstab');
   return {
     kernels: kernelSizes(lines.all('vmlinuz')),
     images: lines.all('initrd').flatMap(bootImage),
-    bootTime: btime === undefined ? null : Number(btime),
+    bootTime: bootTime(lines.text('now') ?? '', lines.text('uptime') ?? ''),
     defaultKernel: grubCfg === null ? null : defaultKernel(grubCfg, environment ?? []),
     knownGood: KNOWN_GOOD_FILES.every((name) => lines.all('known-good').includes(name)),
     efi: lines.has('efi'),
@@ -83,6 +82,13 @@ export function bootFacts(lines: FactLines, grubCfg: string | null): BootFacts {
     rebootRequiredBy: [...new Set(lines.all('reboot-required-by'))],
     fstab: fstabExit === null ? null : { ok: fstabExit === 0, text: lines.all('fstab').join('; ') },
   };
+}
+
+/** When the kernel started, seconds since 1970, rounded down; null when that can't be told. From `date +%s` and /proc/uptime. */
+export function bootTime(now: string, uptime: string): number | null {
+  const [seconds] = uptime.split(' ');
+  if (!/^\d+$/.test(now.trim()) || !/^\d+(\.\d+)?$/.test(seconds ?? '')) return null;
+  return Math.floor(Number(now) - Number(seconds));
 }
 
 function customCfg(text: string | null): BootFacts['customCfg'] {

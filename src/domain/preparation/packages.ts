@@ -23,7 +23,6 @@ export function wantedPackages(kernel: string): readonly WantedPackage[] {
     { name: `linux-modules-extra-${kernel}`, why: 'geneve, which the CNI tunnels through' },
     { name: 'gnupg', why: 'apt cannot check signatures of added sources' },
     { name: 'pciutils', why: 'no second opinion on the drivers of the GPUs' },
-    { name: 'psmisc', why: 'nobody could say which process holds a GPU' },
   ];
 }
 
