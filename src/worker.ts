@@ -1,0 +1,136 @@
+/**
+ * Wires the adapters into the activities and serves the task queues of some sites. The only file that knows everything.
+ * @module
+ */
+import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { hostname } from 'node:os';
+import { acceptanceSteps } from './activities/acceptance.js';
+import { commitActivities } from './activities/commit.js';
+import { cozystackSteps } from './activities/cozystack.js';
+import { stepActivities, type Adapters } from './activities/define-step.js';
+import { isolationSteps } from './activities/gpu-isolation.js';
+import { isolationActivities } from './activities/isolation-state.js';
+import { k3sSteps } from './activities/k3s.js';
+import { kubevirtSteps } from './activities/kubevirt.js';
+import { nestedClusterSteps } from './activities/nested-cluster.js';
+import { preparationSteps } from './activities/node-preparation.js';
+import { planActivities } from './activities/plan.js';
+import { preflightSteps } from './activities/preflight.js';
+import { rebootActivities } from './activities/reboot.js';
+import { restoreActivities } from './activities/restore.js';
+import { createBmcProvider } from './adapters/bmc/index.js';
+import { createClusterProvider } from './adapters/kubernetes/index.js';
+import { createSecretSource } from './adapters/secrets/index.js';
+import { createHostProvider } from './adapters/ssh/index.js';
+import { hostQueue, watchQueue, WORKFLOW_QUEUE } from './domain/run/messages.js';
+import type { PhaseName } from './domain/run/phases.js';
+import { WORKFLOW_BUNDLE_PATH } from './workflow-bundle-path.js';
+
+/** Changes to hosts at a time: each holds an SSH connection and may run apt or update-initramfs. */
+const HOST_CHANGES = 20;
+/** Probes and waits at a time: they hold next to nothing. */
+const WATCHES = 1_000;
+/** Runs in memory; others are replayed when they wake up. */
+const CACHED_WORKFLOWS = 500;
+/** An activity may finish its command in this time; what is longer is found again by the next worker. */
+const GRACE_MS = 30_000;
+const FORCE_MS = 120_000;
+
+/** The steps of every phase, by activity name. */
+export const STEP_TABLES = {
+  preflight: preflightSteps,
+  'node-preparation': preparationSteps,
+  k3s: k3sSteps,
+  'gpu-isolation': isolationSteps,
+  cozystack: cozystackSteps,
+  kubevirt: kubevirtSteps,
+  'nested-cluster': nestedClusterSteps,
+  acceptance: acceptanceSteps,
+} as const satisfies Record<PhaseName, unknown>;
+
+export interface Activities {
+  /** For `WorkerOptions.activities`. */
+  readonly activities: NonNullable<WorkerOptions['activities']>;
+  close(): Promise<void>;
+}
+
+/** Every activity, over real adapters. */
+export function createActivities(): Activities {
+  const secrets = createSecretSource();
+  const hosts = createHostProvider({ secrets });
+  const clusters = createClusterProvider({ hosts });
+  const adapters: Adapters = { secrets, hosts, clusters, bmcs: createBmcProvider({ secrets }) };
+  return {
+    activities: {
+      ...stepActivities(adapters, Object.assign({}, ...Object.values(STEP_TABLES))),
+      ...rebootActivities(adapters),
+      ...restoreActivities(adapters),
+      ...commitActivities(adapters),
+      ...isolationActivities(adapters),
+      ...planActivities(adapters, STEP_TABLES),
+    },
+    close: async () => {
+      await clusters.close();
+      await hosts.close();
+    },
+  };
+}
+
+export interface RunWorkerOptions {
+  /** Sites whose hosts this worker can reach. */
+  readonly sites: readonly string[];
+  /** Aborted: finish what runs and return. */
+  readonly signal?: AbortSignal;
+}
+
+/** Serves until the signal aborts, or SIGINT or SIGTERM. The connection is Temporal's standard environment configuration. */
+export async function runWorker({ sites, signal }: RunWorkerOptions): Promise<void> {
+  const { connectionOptions, namespace } = loadClientConnectConfig();
+  const connection = await NativeConnection.connect(connectionOptions);
+  const { activities, close } = createActivities();
+  const common = {
+    connection,
+    namespace: namespace ?? 'default',
+    identity: `${sites.join('+')}/${hostname()}/${process.pid}`,
+    shutdownGraceTime: GRACE_MS,
+    shutdownForceTime: FORCE_MS,
+  };
+  const workers = await Promise.all([
+    Worker.create({
+      ...common,
+      taskQueue: WORKFLOW_QUEUE,
+      workflowBundle: { codePath: WORKFLOW_BUNDLE_PATH },
+      maxCachedWorkflows: CACHED_WORKFLOWS,
+    }),
+    ...sites.flatMap((site) => [
+      Worker.create({
+        ...common,
+        taskQueue: hostQueue(site),
+        activities,
+        maxConcurrentActivityTaskExecutions: HOST_CHANGES,
+      }),
+      Worker.create({
+        ...common,
+        taskQueue: watchQueue(site),
+        activities,
+        maxConcurrentActivityTaskExecutions: WATCHES,
+      }),
+    ]),
+  ]);
+  const stop = (): void => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    const running = workers.map((worker) => worker.run());
+    if (signal?.aborted === true) stop();
+    // One worker that ends, ends all: half a worker would leave runs waiting without anybody noticing.
+    await Promise.race(running).finally(stop);
+    await Promise.all(running);
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    await close();
+    await connection.close();
+  }
+}
