@@ -8,10 +8,8 @@ import type { ExecOptions, ExecResult } from '../../ports/host.js';
 import { DEFAULT_MAX_OUTPUT_BYTES } from './limits.js';
 import { CappedText, LineReader } from './output.js';
 
-/** The client was dead before the command was handed to it, so another client may run it. */
-export class NotSent extends Error {
-  override readonly name = 'NotSent';
-}
+/** The command never began, because this client cannot take it: dead already, or out of sessions. Another client may run it. */
+export class NotStarted extends ProvisionError {}
 
 export interface Command {
   /** For messages: the host and the program, never the arguments. */
@@ -49,7 +47,7 @@ export function runCommand(client: Client, command: Command, options: ExecOption
     signal?.addEventListener('abort', abort);
 
     const opened = (error: Error | undefined, fresh: ClientChannel): void => {
-      if (error) return giveUp(notStarted(command, error));
+      if (error) return giveUp(failedToStart(command, error));
       if (settled) return fresh.close();
       channel = fresh;
       collect(fresh, options).then(
@@ -60,7 +58,14 @@ export function runCommand(client: Client, command: Command, options: ExecOption
     try {
       client.exec(command.line, opened);
     } catch (error) {
-      giveUp(new NotSent('the client was not connected', { cause: error }));
+      giveUp(
+        new NotStarted(
+          'LinkLost',
+          `${where}: the connection was gone before ${program} was sent`,
+          {},
+          { cause: error },
+        ),
+      );
     }
   });
 }
@@ -120,21 +125,16 @@ function guarded<A extends readonly unknown[]>(
   };
 }
 
-function notStarted({ where, program }: Command, error: Error): ProvisionError {
-  const refused = 'reason' in error || /unable to exec/i.test(error.message);
-  return refused
-    ? new ProvisionError(
-        'HostUnreachable',
-        `${where}: the host refuses to open a session: ${error.message}`,
-        {},
-        { cause: error },
-      )
-    : new ProvisionError(
-        'LinkLost',
-        `${where}: the connection broke while ${program} was started`,
-        {},
-        { cause: error },
-      );
+/** Only a refusal to open the channel proves that nothing ran; a link that broke in between does not. */
+function failedToStart({ where, program }: Command, error: Error): ProvisionError {
+  const because = { cause: error };
+  if ('reason' in error) {
+    return new NotStarted('HostUnreachable', `${where}: the host opens no session: ${error.message}`, {}, because);
+  }
+  if (/unable to exec/i.test(error.message)) {
+    return new ProvisionError('HostUnreachable', `${where}: the host runs no commands for this user`, {}, because);
+  }
+  return new ProvisionError('LinkLost', `${where}: the connection broke while ${program} was started`, {}, because);
 }
 
 function linkLost({ where, program }: Command): ProvisionError {

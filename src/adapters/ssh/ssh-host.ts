@@ -8,7 +8,7 @@ import type { ServerSpec } from '../../domain/spec.js';
 import { ProvisionError } from '../../ports/failure.js';
 import type { ExecOptions, ExecResult, Host } from '../../ports/host.js';
 import type { SecretSource } from '../../ports/secrets.js';
-import { NotSent, runCommand, type Command } from './command.js';
+import { NotStarted, runCommand, type Command } from './command.js';
 import { connect, disconnect, placeOf } from './connect.js';
 import type { SshLimits } from './limits.js';
 import { patiently, type Patience } from './patience.js';
@@ -38,17 +38,12 @@ export class SshHost implements Host {
     const left = countdown(options.timeoutMs);
     const inLine = this.patience(options, left(), 'CommandTimeout', 'no free SSH session');
     return this.gate.through(inLine, async () => {
-      const run = async (): Promise<ExecResult> => {
-        const client = await this.sharedClient(options, left());
-        try {
-          return await runCommand(client, command, { ...options, timeoutMs: left() });
-        } catch (error) {
-          if (error instanceof NotSent) await this.shared.discard(client);
-          throw error;
-        }
-      };
-      // Only a command that never left this process is given to a second connection.
-      const result = await run().catch((error: unknown) => (error instanceof NotSent ? run() : Promise.reject(error)));
+      const run = (): Promise<ExecResult> => this.runShared(command, options, left);
+      // Only a command that never began is given to a second connection.
+      const result = await run().catch((error: unknown) => {
+        if (error instanceof NotStarted) return run();
+        throw error;
+      });
       return this.accept(command, options, result);
     });
   }
@@ -80,6 +75,8 @@ export class SshHost implements Host {
       'HostUnreachable',
       `${host}:${port} does not answer`,
     );
+    const done = this.shared.use(client);
+    opening.then((stream) => stream.once('close', done), done);
     return patiently(opening, patience).catch((error: unknown) => {
       if (error instanceof ProvisionError) throw error;
       const why = error instanceof Error ? error.message : String(error);
@@ -97,6 +94,20 @@ export class SshHost implements Host {
   private command(argv: readonly string[], options: ExecOptions): Command {
     const line = commandLine(argv, { sudo: this.usesSudo(options) });
     return { where: this.where, program: argv[0] ?? '', line };
+  }
+
+  private async runShared(command: Command, options: ExecOptions, left: () => number): Promise<ExecResult> {
+    const client = await this.sharedClient(options, left());
+    const done = this.shared.use(client);
+    try {
+      return await runCommand(client, command, { ...options, timeoutMs: left() });
+    } catch (error) {
+      // Dead, or all its sessions are held: sshd gives one back only when its process ends, and given-up ones may never do.
+      if (error instanceof NotStarted) this.shared.retire(client);
+      throw error;
+    } finally {
+      done();
+    }
   }
 
   private usesSudo(options: ExecOptions): boolean {

@@ -179,6 +179,21 @@ function conformance(start: () => Promise<TestSshServer>): void {
   });
 
   describe('the connection', () => {
+    it('is replaced when given-up commands hold all its sessions on the host, and what runs over it goes on', async () => {
+      const host = hostOf(server);
+      const release = new AbortController();
+      await host.exec(['true'], plain);
+      const long = host.exec(['sleep', '600'], { ...plain, signal: release.signal });
+      for (let hung = 0; hung < 12; hung++) {
+        const cancel = new AbortController();
+        const started = { ...plain, signal: cancel.signal, onLine: () => cancel.abort(new Error('given up')) };
+        await expect(host.exec(sh('echo started; sleep 600'), started)).rejects.toThrow('given up');
+      }
+      expect((await host.exec(['echo', 'a'], plain)).stdout).toBe('a\n');
+      release.abort(new Error('still ran'));
+      await expect(long).rejects.toThrow('still ran');
+    });
+
     it('is one for all commands, however many begin at the same time', async () => {
       const host = hostOf(server);
       const before = server.connections();
