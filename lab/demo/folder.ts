@@ -34,7 +34,8 @@ export async function openDemoFolder(path: string): Promise<DemoFolder> {
     report: join(path, 'report.json'),
     temporalConfig: join(path, 'temporal.toml'),
   };
-  await writeFile(folder.temporalConfig, '');
+  // Not empty: the SDK reads the default profile without asking whether there is one.
+  await writeFile(folder.temporalConfig, '[profile.default]\n');
   return folder;
 }
 
@@ -67,10 +68,9 @@ export async function writeInventory(folder: DemoFolder, server: DemoServer): Pr
   await writeFile(join(folder.path, 'id_ed25519'), server.clientKey, { mode: 0o600 });
   await writeFile(join(folder.path, 'bmc-credentials'), server.bmcCredentials, { mode: 0o600 });
   await writeFile(join(folder.path, 'known_hosts'), server.knownHosts);
-  await writeFile(
-    folder.inventory,
-    `# Written by the demo. A real one: examples/inventory.yaml\n${stringify(inventoryOf(server))}`,
-  );
+  // In quotes, as the loader asks for PCI addresses.
+  const yaml = stringify(inventoryOf(server), { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN' });
+  await writeFile(folder.inventory, `# Written by the demo. A real one: examples/inventory.yaml\n${yaml}`);
 }
 
 /** As in the field, except for the durations: a simulated boot takes half a second, not fifteen minutes. */

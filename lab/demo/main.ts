@@ -8,7 +8,6 @@ import { connectProvision } from '../../src/client.js';
 import { EXIT } from '../../src/domain/run/outcomes.js';
 import { startBmc } from '../rack/bmc/index.js';
 import { startRack } from '../rack/index.js';
-import { freePort } from '../tools/free-port.js';
 import { startTemporal } from '../tools/start-temporal.js';
 import { ToolUnavailable } from '../tools/tool.js';
 import { attend } from './attend.js';
@@ -57,8 +56,8 @@ async function run(
   const temporal = await startTemporal({
     dbFile: folder.database,
     logFile: folder.temporalLog,
-    port: await freePort(TEMPORAL_PORT),
-    uiPort: await freePort(UI_PORT),
+    port: TEMPORAL_PORT,
+    uiPort: UI_PORT,
   });
   onEnd(() => temporal.stop());
   report(`Temporal   ${temporal.address}   UI ${temporal.uiUrl}`);

@@ -11,9 +11,9 @@ import { NAMESPACE, untilReady } from './temporal-ready.js';
 export interface TemporalOptions {
   /** SQLite file that keeps runs over restarts; left out, they are kept in memory. */
   readonly dbFile?: string;
-  /** Port of gRPC on 127.0.0.1; left out, a free one. */
+  /** Wanted port of gRPC on 127.0.0.1; when it is taken, or left out, another one. */
   readonly port?: number;
-  /** Port of the web UI on 127.0.0.1, 0 for a free one; left out, there is no UI. */
+  /** Wanted port of the web UI on 127.0.0.1, 0 for any; left out, there is no UI. */
   readonly uiPort?: number;
   /** Everything the server prints also goes here. */
   readonly logFile?: string;
@@ -28,11 +28,25 @@ export interface TemporalServer {
   stop(): Promise<void>;
 }
 
+/** Between looking for a free port and using it another process may take it. */
+const PORT_TRIES = 3;
+
 /** Resolves when it answers and knows the search attributes of the workflow. Throws ToolUnavailable without a Temporal CLI. */
 export async function startTemporal(options: TemporalOptions = {}): Promise<TemporalServer> {
   const cli = await temporalCli();
-  const port = options.port ?? (await freePort());
-  const uiPort = options.uiPort === 0 ? await freePort() : options.uiPort;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await start(cli, options);
+    } catch (error) {
+      const taken = error instanceof Error && error.message.includes('address already in use');
+      if (!taken || attempt === PORT_TRIES) throw error;
+    }
+  }
+}
+
+async function start(cli: string, options: TemporalOptions): Promise<TemporalServer> {
+  const port = await freePort(options.port);
+  const uiPort = options.uiPort === undefined ? undefined : await freePort(options.uiPort);
   const server = startChild(
     [
       cli,

@@ -15,6 +15,7 @@ const CONNECT_TIMEOUT_MS = 2_000;
 const KEYWORD = 2;
 export const NAMESPACE = 'default';
 
+const SHOWN_LINES = 10;
 const ENDED = 'the process ended';
 
 /** Rejects as soon as the server ends, with what it printed. `register` adds the search attributes where no flag does it. */
@@ -29,10 +30,12 @@ export async function untilReady(
   for (;;) {
     const problem = await Promise.race([probe(address, options.register), ended]);
     if (problem === null) return;
-    if (problem === ENDED) throw new Error(`${title} ended while it started:\n${server.output()}`);
+    if (problem === ENDED) throw new Error(`${title} ended while it started:\n${firstLines(server.output())}`);
     if (Date.now() > deadline) {
       await server.stop();
-      throw new Error(`${title} is not ready after ${READY_TIMEOUT_SECONDS} s (${problem}):\n${server.output()}`);
+      throw new Error(
+        `${title} is not ready after ${READY_TIMEOUT_SECONDS} s (${problem}):\n${firstLines(server.output())}`,
+      );
     }
     await delay(TRY_EVERY_MS);
   }
@@ -61,4 +64,9 @@ async function probe(address: string, register: boolean): Promise<string | null>
   } finally {
     await connection.close();
   }
+}
+
+/** What comes first says why; after it Go prints stacks. */
+function firstLines(output: string): string {
+  return output.split('\n').slice(0, SHOWN_LINES).join('\n');
 }
