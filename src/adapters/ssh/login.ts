@@ -2,7 +2,7 @@
  * Who logs in, with what: a private key by reference, or the agent of the worker.
  * @module
  */
-import { utils, type AnyAuthMethod } from 'ssh2';
+import ssh2, { type AnyAuthMethod } from 'ssh2';
 import type { SshSpec } from '../../domain/spec.js';
 import { ProvisionError } from '../../ports/failure.js';
 import type { SecretSource } from '../../ports/secrets.js';
@@ -10,7 +10,7 @@ import type { SecretSource } from '../../ports/secrets.js';
 /** @throws ProvisionError SecretUnreadable, or AuthenticationFailed when there is neither a key nor an agent. */
 export async function loginMethod(ssh: SshSpec, secrets: SecretSource): Promise<AnyAuthMethod> {
   if (ssh.key === null) return { type: 'agent', username: ssh.user, agent: agentSocket() };
-  const key = utils.parseKey(await secrets.read(ssh.key));
+  const key = ssh2.utils.parseKey(await secrets.read(ssh.key));
   if (key instanceof Error) throw unusable(ssh.key, /encrypted/i.test(key.message) ? ENCRYPTED : NOT_A_KEY);
   if (!key.isPrivateKey()) throw unusable(ssh.key, 'is a public key; name the private one, usually without .pub');
   return { type: 'publickey', username: ssh.user, key };
