@@ -15,6 +15,10 @@ export interface Mount {
 
 const MAX_LINKS = 40;
 export class FileSystem implements IFileSystem {
+  private readonly root: Mount;
+  /** Mounts by the first component of where they are, since every access asks. */
+  private readonly byTop = new Map<string, Mount[]>();
+
   constructor(
     /** The first is the root; longer prefixes win. */
     private readonly mounts: readonly Mount[],
@@ -22,10 +26,12 @@ export class FileSystem implements IFileSystem {
     private readonly isAlive: () => boolean,
     /** Called after each change, with the path. */
     private readonly onChange: (path: string) => void = () => {},
-  ) {}
-
-  as(uid: number): FileSystem {
-    return new FileSystem(this.mounts, uid, this.isAlive, this.onChange);
+  ) {
+    const [root] = mounts;
+    if (root === undefined) throw new Error('a file system needs a root');
+    this.root = root;
+    for (const mount of mounts.slice(1))
+      this.byTop.set(topOf(mount.at), [...(this.byTop.get(topOf(mount.at)) ?? []), mount]);
   }
 
   // --- what programs use directly -------------------------------------------------------------------------------------
@@ -313,12 +319,10 @@ export class FileSystem implements IFileSystem {
   }
 
   private volumeOf(path: string): Mount {
-    let best = this.mounts[0];
-    for (const mount of this.mounts) {
-      if ((path === mount.at || path.startsWith(`${mount.at}/`)) && mount.at.length > (best?.at.length ?? 0))
-        best = mount;
+    let best = this.root;
+    for (const mount of this.byTop.get(topOf(path)) ?? NO_MOUNTS) {
+      if ((path === mount.at || path.startsWith(`${mount.at}/`)) && mount.at.length > best.at.length) best = mount;
     }
-    if (best === undefined) throw new Error('a file system needs a root');
     return best;
   }
 
@@ -448,6 +452,14 @@ export function normalise(path: string): string {
     else parts.push(part);
   }
   return `/${parts.join('/')}`;
+}
+
+const NO_MOUNTS: readonly Mount[] = [];
+
+/** `/usr` of `/usr/bin/sh`. */
+function topOf(path: string): string {
+  const end = path.indexOf('/', 1);
+  return end < 0 ? path : path.slice(0, end);
 }
 
 const join = (directoryPath: string, name: string): string =>

@@ -39,6 +39,20 @@ export class Kernel {
   kexec: BootParameters | null = null;
   private readonly run = new MemoryVolume();
   private readonly tmp = new MemoryVolume(new Map([['/', directory({ mode: 0o1777 })]]));
+  private readonly devices = new DerivedVolume(
+    () => this.bus.version,
+    () => this.deviceNodes(),
+  );
+  private readonly sysfs = new DerivedVolume(
+    () => this.bus.version + this.moduleVersion,
+    () => this.sys(),
+  );
+  private readonly procfs = new DerivedVolume(
+    () => this.bus.version + this.processVersion + this.sysctls.size,
+    () => this.proc(),
+  );
+  private readonly fileSystems = new Map<number, FileSystem>();
+  private processVersion = 0;
   private root: Volume;
   private moduleVersion = 0;
   private nextPid = 1200;
@@ -84,46 +98,37 @@ export class Kernel {
   /** The initramfs is left and the disk becomes the root. /run stays. */
   switchRoot(root: Volume): void {
     this.root = root;
+    this.fileSystems.clear();
   }
 
+  /** As a user sees it; the same object until the root changes. */
   fileSystem(uid: number): FileSystem {
-    const devices = new DerivedVolume(
-      () => this.bus.version,
-      () => this.deviceNodes(),
-    );
+    const known = this.fileSystems.get(uid);
+    if (known !== undefined) return known;
     const mounts: Mount[] = [
       { at: '/', volume: this.root },
       ...SHELL_BUILTINS.map((name): Mount => ({ at: `/usr/bin/${name}`, volume: BUILTIN_VOLUME })),
       { at: '/run', volume: this.run },
       { at: '/tmp', volume: this.tmp },
-      { at: '/dev', volume: devices },
-      {
-        at: '/sys',
-        volume: new DerivedVolume(
-          () => this.bus.version + this.moduleVersion,
-          () => this.sys(),
-        ),
-      },
-      {
-        at: '/proc',
-        volume: new DerivedVolume(
-          () => this.bus.version + this.processes.size,
-          () => this.proc(),
-        ),
-      },
+      { at: '/dev', volume: this.devices },
+      { at: '/sys', volume: this.sysfs },
+      { at: '/proc', volume: this.procfs },
     ];
-    return new FileSystem(
+    const made = new FileSystem(
       mounts,
       uid,
       () => this.alive,
       () => this.machine.changed(),
     );
+    this.fileSystems.set(uid, made);
+    return made;
   }
 
   spawn(spec: ProcessSpec): Process {
     if (!this.alive) throw new Error('the machine is off');
     const process = new Process(this, (this.nextPid += 1), spec, this.programs);
     this.processes.set(process.pid, process);
+    this.processVersion += 1;
     return process;
   }
 
@@ -134,6 +139,7 @@ export class Kernel {
 
   processEnded(process: Process): void {
     this.processes.delete(process.pid);
+    this.processVersion += 1;
   }
 
   /** Every program goes through here, so that faults can strike it. */
