@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startRackHost, type RackHost } from '../../test/support/rack-host.js';
 import { parseGrubConfig } from '../domain/boot/grub-config.js';
+import { judge } from '../domain/preflight/checks.js';
 import { KNOWN_GOOD_INITRD, KNOWN_GOOD_KERNEL, KNOWN_GOOD_STANZA } from '../domain/host-layout.js';
 import { LVM_CONF_PATH } from '../domain/preparation/lvm-filter.js';
 import { stepsOf, type StepResult } from '../domain/run/steps.js';
 import type { ProvisionError } from '../ports/failure.js';
 import type { StepContext, StepImplementation } from './define-step.js';
+import { readHostFacts } from './host/facts.js';
 import { readLedgerState, readNote } from './host/ledger.js';
 import { preparationSteps } from './node-preparation.js';
 
@@ -22,7 +24,10 @@ async function perform(step: StepImplementation, ctx: StepContext): Promise<Step
 const hashOf = async (ctx: StepContext, path: string): Promise<string | null> =>
   (await ctx.host.hashFiles([path])).get(path) ?? null;
 
-describe('preparing a fresh host', () => {
+/** Generous: a host of the rack is cheap, a machine full of tests is not. */
+const PATIENCE = { timeout: 60_000 };
+
+describe('preparing a fresh host', PATIENCE, () => {
   const RUNNING = '/boot/initrd.img-6.8.0-60-generic';
   let server: RackHost;
   let ctx: StepContext;
@@ -74,8 +79,44 @@ describe('preparing a fresh host', () => {
     expect(server.host.snapshot(['/etc', '/boot'])).toEqual(before);
   });
 
+  it('still passes preflight, with images that never booted: the known-good copy did', async () => {
+    const report = judge(await readHostFacts(ctx), server.spec);
+    expect(report.checks.filter((check) => check.severity === 'block')).toEqual([]);
+    expect(report.checks.find((check) => check.id === 'initrd.booted')?.text).toBe(
+      'a known-good copy of what booted is in place',
+    );
+  });
+
   it('plans nothing more', async () => {
     for (const [name, step] of steps) expect([name, (await step.preview?.(ctx)) ?? []]).toEqual([name, []]);
+  });
+
+  it('waits for a unit of the run that is at work, and lets no other run take the host meanwhile', async () => {
+    const unit = '--unit=gpu-provision-11111111-slow.service';
+    await ctx.host.change([
+      'systemd-run',
+      unit,
+      '--quiet',
+      '--property=Type=oneshot',
+      '--no-block',
+      '--',
+      'sleep',
+      '6',
+    ]);
+    await expect(
+      perform(preparationSteps['preparation.claim-host'], server.context('22222222-run')),
+    ).rejects.toMatchObject({
+      type: 'HostLocked',
+      message: expect.stringContaining('gpu-provision-11111111-slow.service') as string,
+    });
+    await ctx.host.drainUnits();
+    const state = await ctx.host.must([
+      'systemctl',
+      'show',
+      '--property=ActiveState',
+      'gpu-provision-11111111-slow.service',
+    ]);
+    expect(state.trim()).toBe('ActiveState=inactive');
   });
 
   it('lets no other server name, and takes a lost run over', async () => {
@@ -91,7 +132,7 @@ describe('preparing a fresh host', () => {
   });
 });
 
-describe('planning on a fresh host', () => {
+describe('planning on a fresh host', PATIENCE, () => {
   let server: RackHost;
   beforeAll(async () => {
     server = await startRackHost();
@@ -120,7 +161,7 @@ describe('planning on a fresh host', () => {
   });
 });
 
-describe('a host whose image was rebuilt after it booted', () => {
+describe('a host whose image was rebuilt after it booted', PATIENCE, () => {
   it('is refused before anything is copied: nobody knows whether that image boots', async () => {
     const server = await startRackHost();
     try {

@@ -13,7 +13,10 @@ const step = (preview: NonNullable<StepImplementation['preview']>): StepImplemen
   verify: () => Promise.reject(new Error('a plan verifies nothing')),
 });
 
-describe('the read-only plan', () => {
+/** Generous: a host of the rack is cheap, a machine full of tests is not. */
+const PATIENCE = { timeout: 60_000 };
+
+describe('the read-only plan', PATIENCE, () => {
   let server: RackHost;
   beforeAll(async () => {
     server = await startRackHost();

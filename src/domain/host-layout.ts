@@ -44,3 +44,5 @@ export const CONFIRMED_PATH = '/run/gpu-provision/confirmed';
 /** Transient units of a run: long commands run as these. */
 export const unitName = (runId: string, step: string): string =>
   `gpu-provision-${runId.slice(0, 8)}-${step.replace(/[^a-z0-9]+/g, '-')}.service`;
+/** As systemctl matches every transient unit of a run. */
+export const unitPattern = (runId: string): string => `gpu-provision-${runId.slice(0, 8)}-*.service`;

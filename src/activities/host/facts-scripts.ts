@@ -24,7 +24,7 @@ run() {
 
 /** Who the host is and what it runs. */
 export const IDENTITY_FACTS = `${PRINTING}
-file hostname /proc/sys/kernel/hostname
+run hostname uname -n
 file serial /sys/class/dmi/id/product_serial
 file os /etc/os-release
 run arch uname -m

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { FENCE_FILE, LEDGER_DIR, LOCK_FILE, STATE_DIR, unitName } from '../../domain/host-layout.js';
+import { FENCE_FILE, LEDGER_DIR, LOCK_FILE, STATE_DIR, unitName, unitPattern } from '../../domain/host-layout.js';
 import { parseBootReading, type BootReading } from '../../domain/boot/reboot.js';
 import type { RunRef } from '../../domain/run/steps.js';
 import { ProvisionError } from '../../ports/failure.js';
@@ -274,7 +274,7 @@ export class RemoteHost {
 
   /** Waits until no unit of this run is at work. Nothing is killed: a half-done apt or update-initramfs is worse than a wait. */
   async drainUnits(): Promise<void> {
-    const pattern = unitName(this.run.id, '*').replace('-.service', '-*.service');
+    const pattern = unitPattern(this.run.id);
     for (;;) {
       const out = await this.must([
         'systemctl',

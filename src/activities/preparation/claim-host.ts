@@ -2,7 +2,7 @@
  * The first act of a run that changes a host: the fence, the ledger, and how the host was before.
  * @module
  */
-import { FENCE_FILE, unitName } from '../../domain/host-layout.js';
+import { FENCE_FILE, unitPattern } from '../../domain/host-layout.js';
 import { ProvisionError } from '../../ports/failure.js';
 import type { StepContext, StepImplementation } from '../define-step.js';
 import { readDevices, readFailedUnits } from '../host/devices.js';
@@ -28,7 +28,7 @@ async function lostRun(ctx: StepContext): Promise<string | null> {
   const units = await ctx.host.must([
     'systemctl',
     'list-units',
-    unitName(run, '*').replace('-.service', '-*.service'),
+    unitPattern(run),
     '--state=activating,deactivating,reloading',
     '--plain',
     '--no-legend',
