@@ -8,7 +8,7 @@ import type { ObjectStore } from './api/store.js';
 import type { ClusterFault, ClusterFaultEffect } from './contract.js';
 
 /** Controllers look again this long after a change: long enough that clients see the stages, short enough for hundreds of them. */
-const STAGE_MS = 20;
+const STAGE_MS = 10;
 
 /** Level-triggered, as in Kubernetes: reads the state, moves each of its objects on by one stage at most, and is called again after any change. */
 export interface Controller {

@@ -20,15 +20,22 @@ import type { StepResult } from '../domain/run/steps.js';
 import type { NestedSpec, ServerSpec } from '../domain/spec.js';
 import type { Cluster } from '../ports/cluster.js';
 import { ProvisionError } from '../ports/failure.js';
-import { ensure, isAsWanted, mustBeAsWanted, planned, refOf, removeOwn } from './cluster/ensure.js';
+import { ensure, isAsWanted, mustBeAsWanted, previewObjects, refOf, removeOwn } from './cluster/ensure.js';
+import { clusterIfAny } from './cluster/host-cluster.js';
 import { through, waitingStep } from './cluster/waiting.js';
 import type { PhaseSteps, StepContext } from './define-step.js';
+import type { PreviewedChange } from './host/preview.js';
 
 type Facts = Omit<StepResult, 'changed'>;
 
 export const acceptanceSteps = {
   'acceptance.run-job': {
-    preview: async ({ spec }) => spec.cluster.nested.map((nested) => planned(acceptanceJob(nested))),
+    preview: async (ctx) => {
+      const changes: PreviewedChange[] = [];
+      for (const nested of ctx.spec.cluster.nested)
+        changes.push(...(await previewObjects(await innerIfAny(ctx, nested), [{ object: acceptanceJob(nested) }])));
+      return changes;
+    },
     check: async (ctx) => {
       for (const nested of ctx.spec.cluster.nested) {
         const cluster = await innerCluster(ctx, nested);
@@ -68,6 +75,14 @@ export const acceptanceSteps = {
 
 const innerCluster = (ctx: StepContext, nested: NestedSpec): Promise<Cluster> =>
   ctx.clusters.nested(ctx.spec, kubeconfigOf(nested));
+
+/** null while the nested cluster has no kubeconfig. */
+async function innerIfAny(ctx: StepContext, nested: NestedSpec): Promise<Cluster | null> {
+  const { namespace, secret } = kubeconfigOf(nested);
+  const ref = { apiVersion: 'v1', kind: 'Secret', namespace, name: secret };
+  const outer = await clusterIfAny(ctx);
+  return outer === null || (await outer.get(ref)) === null ? null : innerCluster(ctx, nested);
+}
 
 /** A job that can prove nothing: it failed, or its figures went with the VM it ran in. */
 async function isSpent(cluster: Cluster, job: KubeObject): Promise<boolean> {

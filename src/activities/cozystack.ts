@@ -33,7 +33,8 @@ import type { ServerSpec } from '../domain/spec.js';
 import type { Cluster } from '../ports/cluster.js';
 import { ProvisionError } from '../ports/failure.js';
 import type { PhaseSteps } from './define-step.js';
-import { ensure, isAsWanted, mustBeAsWanted, planned, type Ensure } from './cluster/ensure.js';
+import { ensure, isAsWanted, mustBeAsWanted, previewObjects, type Ensure } from './cluster/ensure.js';
+import { clusterIfAny } from './cluster/host-cluster.js';
 import { through, waitingStep } from './cluster/waiting.js';
 
 /** Cluster API's controllers; nested clusters need all of them. */
@@ -71,7 +72,7 @@ function requireSupported(spec: ServerSpec): void {
 
 export const cozystackSteps = {
   'cozystack.install-operator': {
-    preview: async ({ spec }) => [planned(operatorChart(spec))],
+    preview: async (ctx) => previewObjects(await clusterIfAny(ctx), [chart(ctx.spec)]),
     check: async ({ clusters, spec }) => {
       requireSupported(spec);
       const cluster = await clusters.host(spec);
@@ -118,7 +119,7 @@ export const cozystackSteps = {
   }),
 
   'cozystack.apply-platform': {
-    preview: async ({ spec }) => [planned(platformPackage(spec))],
+    preview: async (ctx) => previewObjects(await clusterIfAny(ctx), [platform(ctx.spec)]),
     check: async ({ clusters, spec }) =>
       (await isAsWanted(await clusters.host(spec), platform(spec))) ? platformResult : null,
     apply: async ({ clusters, spec, run }) => ensure(await clusters.host(spec), run.id, platform(spec)),
@@ -167,7 +168,12 @@ export const cozystackSteps = {
   }),
 
   'cozystack.configure-root-tenant': {
-    preview: async () => [{ sign: '~', kind: 'object', what: 'Tenant tenant-root/root', diff: '' }],
+    preview: async (ctx) => {
+      const cluster = await clusterIfAny(ctx);
+      const tenant = cluster === null ? null : await cluster.get(ROOT_TENANT_REF);
+      const hasBoth = tenant !== null && differences(rootTenantPatch(ctx.spec), tenant).length === 0;
+      return hasBoth ? [] : [{ sign: '~', kind: 'object', what: 'Tenant tenant-root/root', diff: '' }];
+    },
     check: async ({ clusters, spec }) =>
       (await tenantDiffers(await clusters.host(spec), spec)).length === 0 ? tenantResult(spec) : null,
     apply: async ({ clusters, spec }) => {

@@ -4,9 +4,11 @@
  */
 import { parse as parseYaml } from 'yaml';
 import {
+  hashOf,
   k3sConfig,
   k3sConflicts,
   k3sRelease,
+  type K3sRelease,
   K3S_UNIT_TEXT,
   parseK3sVersion,
   renderK3sConfig,
@@ -24,20 +26,19 @@ import { nodeWithIP } from '../domain/cluster/node.js';
 import { MANAGED_BY_LABEL, FIELD_MANAGER, RUN_LABEL, runOf } from '../domain/cluster/ownership.js';
 import { textAt } from '../domain/cluster/objects.js';
 import { ProvisionError } from '../ports/failure.js';
-import type { PlannedChange } from '../domain/preflight.js';
 import type { PhaseSteps, StepContext } from './define-step.js';
-import { DOWNLOAD_K3S, REMOVE_K3S_STATE } from './cluster/k3s-scripts.js';
+import { INSTALL_BINARY, REMOVE_K3S_STATE } from './cluster/k3s-scripts.js';
 import { refOf } from './cluster/ensure.js';
+import { additions, previewFile } from './host/preview.js';
 import type { FileContent } from './host/remote-host.js';
 
 const K3S_STATE_DIR = '/var/lib/rancher/k3s/server';
-
-const plan = (kind: PlannedChange['kind'], what: string): Omit<PlannedChange, 'phase'> => ({
-  sign: '+',
-  kind,
-  what,
-  diff: '',
-});
+/** Beside the target, under a name that no PATH finds. */
+const DOWNLOADED_PATH = '/usr/local/bin/.k3s.gp~';
+/** Retries of curl itself; what lasts longer is retried by Temporal. */
+const CURL = ['curl', '-fsSL', '--retry', '5', '--retry-connrefused'];
+/** Stopping waits for containers to end, and removing deletes some thousand files. */
+const REMOVAL_TIMEOUT_MS = 5 * 60_000;
 
 /** Refuses a k3s with another version or other settings. Says whether there is one at all. */
 async function requireOurs(ctx: StepContext): Promise<{ installed: boolean }> {
@@ -95,7 +96,19 @@ async function isRunning(ctx: StepContext): Promise<boolean> {
 
 export const k3sSteps = {
   'k3s.configure': {
-    preview: async (ctx) => ((await requireOurs(ctx)).installed ? [] : [plan('file', K3S_CONFIG_PATH)]),
+    preview: async (ctx) => {
+      if ((await requireOurs(ctx)).installed) return [];
+      // Only the configuration is shown: the other files hold secrets.
+      const [config, ...others] = await files(ctx);
+      const shown = config === undefined ? [] : await previewFile(ctx.host, config);
+      return [
+        ...shown,
+        ...additions(
+          'file',
+          others.map(({ path }) => path),
+        ),
+      ];
+    },
     check: async (ctx) => {
       // Settings that a running k3s was started with are judged by meaning, not by the bytes of a file of ours.
       const { installed } = await requireOurs(ctx);
@@ -124,7 +137,7 @@ export const k3sSteps = {
 
   'k3s.install': {
     preview: async (ctx) =>
-      (await requireOurs(ctx)).installed ? [] : [plan('service', `k3s ${ctx.spec.cluster.k3s.version}`)],
+      (await requireOurs(ctx)).installed ? [] : additions('service', [`k3s ${ctx.spec.cluster.k3s.version} server`]),
     check: async (ctx) => {
       const { installed } = await requireOurs(ctx);
       const hasUnit = await ctx.host.exists(K3S_UNIT_PATH);
@@ -137,16 +150,7 @@ export const k3sSteps = {
       if (release === null) throw new ProvisionError('ClusterConflict', `there is no k3s for ${machine} machines`);
       if (!(await host.exists(K3S_BINARY_PATH))) {
         await host.saveOriginal(K3S_BINARY_PATH, 'k3s.install');
-        await host.mustUnit('k3s.install', [
-          'sh',
-          '-c',
-          DOWNLOAD_K3S,
-          'gpu-provision',
-          release.binaryUrl,
-          release.sumsUrl,
-          release.asset,
-          K3S_BINARY_PATH,
-        ]);
+        await download(ctx, release);
       }
       if (await host.writeFile({ path: K3S_UNIT_PATH, content: K3S_UNIT_TEXT, mode: '644' }, 'k3s.install'))
         await host.change(['systemctl', 'daemon-reload']);
@@ -180,7 +184,7 @@ export const k3sSteps = {
     undo: async (ctx) => {
       if (!(await isOwn(ctx, K3S_UNIT_PATH))) return 'k3s was there before this run and goes on';
       // Pods have no network before phase 5, so none but k3s's own can run; as k3s-uninstall.sh, all of its state goes.
-      await ctx.host.mustUnit('k3s.stop', ['sh', '-c', REMOVE_K3S_STATE, 'gpu-provision', K3S_UNIT]);
+      await ctx.host.changeScript(REMOVE_K3S_STATE, [K3S_UNIT], { timeoutMs: REMOVAL_TIMEOUT_MS });
       if ((await ctx.host.exists(K3S_STATE_DIR)) || (await ctx.host.exists(KUBECONFIG_PATH)))
         throw new ProvisionError('StepNotVerified', `${K3S_STATE_DIR} or ${KUBECONFIG_PATH} is still there`);
       return 'k3s stopped, its state removed';
@@ -200,6 +204,21 @@ export const k3sSteps = {
     verify: nodeResult,
   },
 } satisfies PhaseSteps<'k3s'>;
+
+/** The binary, compared with the release's own list of hashes before anything can run it. */
+async function download(ctx: StepContext, { binaryUrl, sumsUrl, asset }: K3sRelease): Promise<void> {
+  const { host } = ctx;
+  await host.mustUnit('k3s.download', [...CURL, '-o', DOWNLOADED_PATH, binaryUrl]);
+  const sums = await host.must([...CURL, sumsUrl]);
+  const wanted = hashOf(sums, asset);
+  const found = (await host.hashFiles([DOWNLOADED_PATH])).get(DOWNLOADED_PATH);
+  if (wanted === null || found !== wanted) {
+    await host.change(['rm', '-f', DOWNLOADED_PATH]);
+    const why = wanted === null ? `${sumsUrl} names no ${asset}` : `the release says ${wanted}`;
+    throw new ProvisionError('CommandFailed', `${binaryUrl} has sha256 ${found ?? 'none'}; ${why}`);
+  }
+  await host.changeScript(INSTALL_BINARY, [DOWNLOADED_PATH, K3S_BINARY_PATH]);
+}
 
 const installedResult = (ctx: StepContext): { summary: string; facts: Record<string, unknown> } => ({
   summary: `k3s ${ctx.spec.cluster.k3s.version}`,

@@ -22,8 +22,10 @@ import { countAt, nameOf, textAt, type KubeObject } from '../domain/cluster/obje
 import type { Cluster, ObjectRef } from '../ports/cluster.js';
 import { ProvisionError } from '../ports/failure.js';
 import { refOf } from './cluster/ensure.js';
+import { clusterIfAny } from './cluster/host-cluster.js';
 import { through } from './cluster/waiting.js';
 import type { PhaseSteps, StepContext } from './define-step.js';
+import type { PreviewedChange } from './host/preview.js';
 
 /** The two places that permit a device, and how each is read and written. */
 const PLACES = [
@@ -38,8 +40,17 @@ const RESTARTS = 'gpu-provision/virt-handler-restarts';
 
 export const kubevirtSteps = {
   'kubevirt.permit-gpus': {
-    preview: async () =>
-      PLACES.map(({ ref }) => ({ sign: '~', kind: 'object', what: `${ref.kind} ${ref.name}`, diff: '' }) as const),
+    preview: async (ctx) => {
+      const cluster = await clusterIfAny(ctx);
+      const wanted = wantedDevice(ctx.spec.gpus);
+      const changes: PreviewedChange[] = [];
+      for (const { ref, devices } of PLACES) {
+        const object = cluster === null ? null : await cluster.get(ref);
+        if (object !== null && permits(devices(object), wanted)) continue;
+        changes.push({ sign: '~', kind: 'object', what: `${ref.kind} ${ref.name}`, diff: '' });
+      }
+      return changes;
+    },
     check: async (ctx) => ((await missing(ctx)).length === 0 ? permitResult(ctx) : null),
     apply: async (ctx) => {
       const cluster = await ctx.clusters.host(ctx.spec);

@@ -28,7 +28,8 @@ import { textAt, type KubeObject } from '../domain/cluster/objects.js';
 import type { StepResult } from '../domain/run/steps.js';
 import type { NestedSpec } from '../domain/spec.js';
 import type { Cluster } from '../ports/cluster.js';
-import { ensure, isAsWanted, mustBeAsWanted, planned, removeOwn, type Ensure } from './cluster/ensure.js';
+import { ensure, isAsWanted, mustBeAsWanted, previewObjects, removeOwn, type Ensure } from './cluster/ensure.js';
+import { clusterIfAny } from './cluster/host-cluster.js';
 import { through, waitingStep } from './cluster/waiting.js';
 import type { PhaseSteps, StepContext, StepImplementation, UndoableStepImplementation } from './define-step.js';
 
@@ -42,7 +43,11 @@ function objectStep(
 ): UndoableStepImplementation {
   const result = ({ spec }: StepContext): Facts => ({ summary: summary(spec.cluster.nested.map(summaryOf)) });
   return {
-    preview: async (ctx) => ctx.spec.cluster.nested.map((nested) => planned(wantedOf(ctx, nested).object)),
+    preview: async (ctx) =>
+      previewObjects(
+        await clusterIfAny(ctx),
+        ctx.spec.cluster.nested.map((nested) => wantedOf(ctx, nested)),
+      ),
     check: async (ctx) => {
       const cluster = await ctx.clusters.host(ctx.spec);
       for (const nested of ctx.spec.cluster.nested)

@@ -2,7 +2,6 @@
  * What runs on the host that a reboot would stop, and keeping new work away while one is ahead.
  * @module
  */
-import { KUBECONFIG_PATH } from '../domain/cluster/k3s-layout.js';
 import { nodeWithIP } from '../domain/cluster/node.js';
 import { at, listAt, textAt, type KubeObject } from '../domain/cluster/objects.js';
 import {
@@ -15,6 +14,7 @@ import {
 } from '../domain/cluster/workloads.js';
 import type { Cluster } from '../ports/cluster.js';
 import { ProvisionError } from '../ports/failure.js';
+import { clusterIfAny } from './cluster/host-cluster.js';
 import type { StepContext } from './define-step.js';
 
 /** On a node that we cordoned: the run, and since when. */
@@ -87,10 +87,6 @@ export async function uncordonNode(ctx: StepContext): Promise<void> {
   const now = await cluster.get(refOf(node));
   if (now === null || at(now, 'spec', 'unschedulable') === true)
     throw new ProvisionError('StepNotVerified', `Node ${node.metadata.name} does not read back as uncordoned`);
-}
-
-async function clusterIfAny(ctx: StepContext): Promise<Cluster | null> {
-  return (await ctx.host.exists(KUBECONFIG_PATH)) ? ctx.clusters.host(ctx.spec) : null;
 }
 
 async function findNode(cluster: Cluster, ctx: StepContext): Promise<KubeObject | null> {

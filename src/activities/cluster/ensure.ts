@@ -5,9 +5,9 @@
 import { differences } from '../../domain/cluster/differences.js';
 import { isMarked, marked, runOf } from '../../domain/cluster/ownership.js';
 import { nameOf, type KubeObject } from '../../domain/cluster/objects.js';
-import type { PlannedChange } from '../../domain/preflight.js';
 import type { Cluster, ObjectRef } from '../../ports/cluster.js';
 import { ProvisionError } from '../../ports/failure.js';
+import type { PreviewedChange } from '../host/preview.js';
 
 export const refOf = ({ apiVersion, kind, metadata: { name, namespace } }: KubeObject): ObjectRef => ({
   apiVersion,
@@ -70,10 +70,16 @@ export async function removeOwn(cluster: Cluster, runId: string, ref: ObjectRef)
   return `${name} deleted`;
 }
 
-/** For the plan: the object would be created. */
-export const planned = (object: KubeObject): Omit<PlannedChange, 'phase'> => ({
-  sign: '+',
-  kind: 'object',
-  what: nameOf(object),
-  diff: '',
-});
+/** For the plan: what would be created or changed; everything while there is no cluster yet. */
+export async function previewObjects(
+  cluster: Cluster | null,
+  wanted: readonly Ensure[],
+): Promise<readonly PreviewedChange[]> {
+  const changes: PreviewedChange[] = [];
+  for (const each of wanted) {
+    if (cluster !== null && (await isAsWanted(cluster, each))) continue;
+    const isThere = cluster !== null && (await cluster.get(refOf(each.object))) !== null;
+    changes.push({ sign: isThere ? '~' : '+', kind: 'object', what: nameOf(each.object), diff: '' });
+  }
+  return changes;
+}

@@ -145,6 +145,16 @@ async function performPhases(phases: readonly PhaseName[], ctx: StepContext): Pr
   return results;
 }
 
+/** A cluster with Cozystack on it, made once: what the later phases begin with. */
+let installed: Promise<StoredObjects> | null = null;
+async function startInstalled(options: Options = {}): Promise<Site> {
+  installed ??= start().then(async (site) => {
+    await performPhases(['cozystack'], site.context());
+    return site.api.stored();
+  });
+  return start({ ...options, stored: await installed });
+}
+
 describe('the cluster phases against the simulated cluster', () => {
   it('install Cozystack, offer the GPUs, build a nested cluster and prove its GPUs', async () => {
     const site = await start();
@@ -156,14 +166,14 @@ describe('the cluster phases against the simulated cluster', () => {
   });
 
   it('change nothing the second time', async () => {
-    const site = await start();
+    const site = await startInstalled();
     await performPhases(CLUSTER_PHASES, site.context());
     const again = await performPhases(CLUSTER_PHASES, site.context(SPEC, 'run-2'));
     expect([...again].filter(([, result]) => result.changed).map(([name]) => name)).toEqual([]);
   });
 
   it('take away what this run created in reverse order, and leave what another run created', async () => {
-    const site = await start();
+    const site = await startInstalled();
     await performPhases(CLUSTER_PHASES, site.context());
     const other = site.context(SPEC, 'run-2');
     expect(await undo('nested.create-cluster', other)).toContain('this run did not create it');
@@ -184,13 +194,70 @@ describe('the cluster phases against the simulated cluster', () => {
   });
 
   it('survive a restart of the host in the middle, with VMs that start again', async () => {
-    const first = await start();
+    const first = await startInstalled();
     await performPhases(CLUSTER_PHASES, first.context());
     const stored = first.api.stored();
     await first.api.close();
     const second = await start({ stored });
     const results = await performPhases(CLUSTER_PHASES, second.context());
     expect(results.get('nested.await-gpus')?.summary).toBe('tenant-workload/main: 2 GPUs allocatable');
+  });
+});
+
+describe('traps of the platform', () => {
+  it('a device plugin that lost its GPUs at a restart gets a new virt-handler, once', async () => {
+    const before = await startInstalled();
+    await performPhases(['cozystack', 'kubevirt'], before.context());
+    // virt-handler has been up for long, so it will not find them by itself any more.
+    const stored = new Map(
+      [...before.api.stored()].map(([key, text]): [string, string] => [
+        key,
+        text.replace(/"startTime":"[^"]+"/, '"startTime":"2026-01-01T00:00:00Z"'),
+      ]),
+    );
+    const site = await start({ stored, faults: [{ effect: 'allocatable-lost-after-restart' }] });
+    const result = await perform('kubevirt.await-allocatable', site.context());
+    expect(result.facts).toMatchObject({ allocatable: 8, virtHandlerRestarts: 1 });
+  });
+
+  it('a driver that builds longer than the chart allows gets the time it needs', async () => {
+    const site = await startInstalled({ faults: [{ effect: 'slow-driver-build' }] });
+    const results = await performPhases(['kubevirt', 'nested-cluster'], site.context());
+    expect(results.get('nested.await-gpus')?.summary).toBe('tenant-workload/main: 2 GPUs allocatable');
+  });
+
+  it('an app that is Ready with no etcd behind it is not taken for a cluster', async () => {
+    const site = await startInstalled();
+    const ctx = site.context();
+    const cluster = await ctx.clusters.host(SPEC);
+    await cluster.delete({
+      apiVersion: 'helm.toolkit.fluxcd.io/v2',
+      kind: 'HelmRelease',
+      namespace: 'tenant-root',
+      name: 'etcd',
+    });
+    const root = { apiVersion: 'apps.cozystack.io/v1alpha1', kind: 'Tenant', namespace: 'tenant-root', name: 'root' };
+    await cluster.mergePatch(root, { spec: { etcd: false } });
+    for (const name of ['nested.create-tenant', 'nested.await-tenant', 'nested.create-cluster'])
+      await perform(name, ctx);
+    await expect(perform('nested.fix-size', ctx, 20)).rejects.toMatchObject({
+      type: 'NotReadyYet',
+      message: expect.stringMatching(
+        /^ConfigMap tenant-workload\/kubernetes-main-awaiting-etcd exists: no tenant above/,
+      ),
+    });
+  });
+
+  it('GPUs that are permitted under another name are a conflict, not a second entry', async () => {
+    const site = await startInstalled();
+    const ctx = site.context();
+    const cluster = await ctx.clusters.host(SPEC);
+    const other = [{ pciVendorSelector: '10DE:2330', resourceName: 'nvidia.com/GH100_H100_SXM5_80GB' }];
+    await cluster.mergePatch(
+      { apiVersion: 'kubevirt.io/v1', kind: 'KubeVirt', namespace: 'cozy-kubevirt', name: 'kubevirt' },
+      { spec: { configuration: { permittedHostDevices: { pciHostDevices: other } } } },
+    );
+    await expect(perform('kubevirt.permit-gpus', ctx)).rejects.toMatchObject({ type: 'ClusterConflict' });
   });
 });
 
@@ -213,7 +280,7 @@ describe('what holds a cluster phase up is said by name', () => {
   });
 
   it('GPUs that are not on vfio-pci', async () => {
-    const site = await start({ devices: isolated.map((d, i) => (i === 3 ? { ...d, driver: 'nvidia' } : d)) });
+    const site = await startInstalled({ devices: isolated.map((d, i) => (i === 3 ? { ...d, driver: 'nvidia' } : d)) });
     expect(await until(site, 'kubevirt.await-allocatable')).toMatchObject({
       type: 'NotReadyYet',
       message: expect.stringMatching(/^Node h100-01 offers 7 of 8 nvidia.com\/H100_SXM5_80GB/),
@@ -222,7 +289,7 @@ describe('what holds a cluster phase up is said by name', () => {
 
   it('a VM for which no GPU is left', async () => {
     const many = { ...SPEC, cluster: { ...SPEC.cluster, nested: [{ ...NESTED, gpusPerNode: 9 }] } };
-    const site = await start();
+    const site = await startInstalled();
     expect(await until(site, 'nested.await-nodes', site.context(many))).toMatchObject({
       type: 'NotReadyYet',
       message: expect.stringContaining('Insufficient nvidia.com/H100_SXM5_80GB'),
@@ -230,7 +297,7 @@ describe('what holds a cluster phase up is said by name', () => {
   });
 
   it('a nested node whose driver offers nothing', async () => {
-    const site = await start({ faults: [{ effect: 'nested-node-without-gpus' }] });
+    const site = await startInstalled({ faults: [{ effect: 'nested-node-without-gpus' }] });
     expect(await until(site, 'nested.await-gpus')).toMatchObject({
       type: 'NotReadyYet',
       message: expect.stringMatching(/offers 0 of 2 nvidia.com\/gpu; .*ClusterPolicy is notReady/),
@@ -238,7 +305,7 @@ describe('what holds a cluster phase up is said by name', () => {
   });
 
   it('a fabric that is not ready, with what to do', async () => {
-    const site = await start({ faults: [{ effect: 'gpu-job-fails-802' }] });
+    const site = await startInstalled({ faults: [{ effect: 'gpu-job-fails-802' }] });
     expect(await until(site, 'acceptance.await-job')).toMatchObject({
       type: 'AcceptanceFailed',
       message: expect.stringMatching(/^0 of 8 GPUs proven\. CUDA error 802: .*NVreg_NvLinkDisable=1/),
@@ -246,7 +313,7 @@ describe('what holds a cluster phase up is said by name', () => {
   });
 
   it('a GPU below its minimum', async () => {
-    const site = await start({ faults: [{ effect: 'gpu-job-slow' }] });
+    const site = await startInstalled({ faults: [{ effect: 'gpu-job-slow' }] });
     expect(await until(site, 'acceptance.await-job')).toMatchObject({
       type: 'AcceptanceFailed',
       message: expect.stringMatching(/^1 of 8 GPUs proven\. GPU-\S+ .*memory copy 1480 GB\/s, at least 2700/),

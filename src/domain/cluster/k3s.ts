@@ -97,6 +97,12 @@ export function k3sRelease(version: string, machine: string, mirror: string | nu
   return { binaryUrl: `${base}/${assets.binary}`, sumsUrl: `${base}/${assets.sums}`, asset: assets.binary };
 }
 
+/** A file's SHA-256 in a list of lines `HASH  NAME`; null when it isn't named. */
+export function hashOf(sums: string, asset: string): string | null {
+  const words = sums.split('\n').map((line) => line.trim().split(/\s+/));
+  return words.find(([, name]) => name === asset)?.[0] ?? null;
+}
+
 /** `v1.35.3+k3s1` of `k3s version v1.35.3+k3s1 (1a2b3c)`; null when it is something else. */
 export function parseK3sVersion(output: string): string | null {
   return /^k3s version (v\S+)/m.exec(output)?.[1] ?? null;
