@@ -31,6 +31,18 @@ interface Kubeconfig {
 
 const pem = (field: string | undefined): Buffer => Buffer.from(field ?? '', 'base64');
 
+function credentials(api: ClusterApi): { host: string; port: number; ca: Buffer; cert: Buffer; key: Buffer } {
+  const config: Kubeconfig = parse(api.kubeconfig);
+  const user = config.users[0]?.user;
+  return {
+    host: '127.0.0.1',
+    port: api.port,
+    ca: pem(config.clusters[0]?.cluster['certificate-authority-data']),
+    cert: pem(user?.['client-certificate-data']),
+    key: pem(user?.['client-key-data']),
+  };
+}
+
 interface Reply {
   code: number;
   body: string;
@@ -43,18 +55,12 @@ async function call(
   body?: unknown,
   type = 'application/json',
 ): Promise<Reply> {
-  const config: Kubeconfig = parse(api.kubeconfig);
-  const user = config.users[0]?.user;
   return new Promise((resolve, reject) => {
     const req = request(
       {
-        port: api.port,
-        host: '127.0.0.1',
+        ...credentials(api),
         method,
         path,
-        ca: pem(config.clusters[0]?.cluster['certificate-authority-data']),
-        cert: pem(user?.['client-certificate-data']),
-        key: pem(user?.['client-key-data']),
         headers: { 'content-type': type, 'user-agent': 'test/1' },
       },
       (res) => {
@@ -174,6 +180,86 @@ describe('the simulated Kubernetes API', () => {
     expect(json(await call(api, 'GET', '/apis/example.org/v1/things/a'))['status']).toBeUndefined();
     await call(api, 'PATCH', '/apis/example.org/v1/things/a/status', status, 'application/merge-patch+json');
     expect(json(await call(api, 'GET', '/apis/example.org/v1/things/a'))['status']).toEqual({ ok: true });
+  });
+
+  it('empties a namespace before it lets it go, and takes no new objects meanwhile', async () => {
+    const api = await start();
+    const space = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } };
+    await call(api, 'POST', '/api/v1/namespaces', space);
+    const held = { ...configMap('held', {}), metadata: { name: 'held', finalizers: ['example.org/hold'] } };
+    await call(api, 'POST', '/api/v1/namespaces/shop/configmaps', held);
+    await call(api, 'DELETE', '/api/v1/namespaces/shop');
+    const late = await call(api, 'POST', '/api/v1/namespaces/shop/configmaps', configMap('late', {}));
+    expect(late).toMatchObject({ code: 403 });
+    await expect
+      .poll(async () => (await call(api, 'GET', '/api/v1/namespaces/shop/configmaps/held')).body)
+      .toContain('deletionTimestamp');
+    expect(json(await call(api, 'GET', '/api/v1/namespaces/shop'))['status']).toEqual({ phase: 'Terminating' });
+    const released = [{ op: 'remove', path: '/metadata/finalizers/0' }];
+    await call(api, 'PATCH', '/api/v1/namespaces/shop/configmaps/held', released, 'application/json-patch+json');
+    await expect.poll(async () => (await call(api, 'GET', '/api/v1/namespaces/shop')).code).toBe(404);
+  });
+
+  it('deletes dependents with their owner, and before it in foreground deletion', async () => {
+    const api = await start();
+    const owner = json(await call(api, 'POST', MAPS, configMap('owner', {})));
+    const owned = {
+      ...configMap('owned', {}),
+      metadata: {
+        name: 'owned',
+        ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: owner.metadata['uid'] }],
+      },
+    };
+    await call(api, 'POST', MAPS, owned);
+    await call(api, 'DELETE', `${MAPS}/owner?propagationPolicy=Foreground`);
+    expect((await call(api, 'GET', `${MAPS}/owner`)).code).toBe(200);
+    await expect.poll(async () => (await call(api, 'GET', `${MAPS}/owner`)).code).toBe(404);
+    expect((await call(api, 'GET', `${MAPS}/owned`)).code).toBe(404);
+  });
+
+  it('selects by labels and fields', async () => {
+    const api = await start();
+    for (const [name, tier] of [
+      ['a', 'web'],
+      ['b', 'db'],
+    ] as const)
+      await call(api, 'POST', MAPS, { ...configMap(name, {}), metadata: { name, labels: { tier } } });
+    const names = async (query: string): Promise<unknown> => {
+      const list = json(await call(api, 'GET', `${MAPS}?${query}`));
+      return (list['items'] as Loose[]).map((item) => item.metadata['name']);
+    };
+    expect(await names('labelSelector=tier%3Ddb')).toEqual(['b']);
+    expect(await names('labelSelector=tier%20in%20(web,db),tier!%3Ddb')).toEqual(['a']);
+    expect(await names('labelSelector=!tier')).toEqual([]);
+    expect(await names('fieldSelector=metadata.name%3Da')).toEqual(['a']);
+  });
+
+  it('streams changes after a version to a watch', async () => {
+    const api = await start();
+    const from = json(await call(api, 'GET', MAPS)).metadata.resourceVersion;
+    await call(api, 'POST', MAPS, configMap('before', {}));
+    const seen: string[] = [];
+    const enough = new Promise<void>((resolve) => {
+      const req = request({ ...credentials(api), path: `${MAPS}?watch=true&resourceVersion=${from}` }, (res) => {
+        res.setEncoding('utf8');
+        res.on('data', (chunk: string) => {
+          for (const line of chunk.split('\n').filter((part) => part !== '')) {
+            const event: { type: string; object: Loose } = JSON.parse(line);
+            seen.push(`${event.type} ${String(event.object.metadata['name'])}`);
+          }
+          if (seen.length >= 3) {
+            req.destroy();
+            resolve();
+          }
+        });
+      });
+      req.on('error', () => resolve());
+      req.end();
+    });
+    await call(api, 'POST', MAPS, configMap('after', {}));
+    await call(api, 'DELETE', `${MAPS}/before`);
+    await enough;
+    expect(seen.toSorted()).toEqual(['ADDED after', 'ADDED before', 'DELETED before']);
   });
 
   it('keeps objects and credentials over a restart', async () => {

@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import { text as readText } from 'node:stream/consumers';
 import { TLSSocket } from 'node:tls';
-import { apiVersionOf, type Kind } from './kinds.js';
+import { apiVersionOf, BUILT_IN, type Kind } from './kinds.js';
 import { ApiError, badRequest, isJson, notFound, type ApiObject, type ObjectDraft } from './object.js';
 import { jsonPatch, mergePatch } from './patch.js';
 import type { Pki } from './pki.js';
@@ -269,12 +269,18 @@ function selected(call: Call, namespace: string | null): Predicate {
 }
 
 function listOf(store: ObjectStore, call: Call, { kind, namespace }: Target): object {
+  const items = store.list(kind, namespace).filter(selected(call, namespace));
   return {
     kind: `${kind.kind}List`,
     apiVersion: apiVersionOf(kind),
     metadata: { resourceVersion: store.resourceVersion },
-    items: store.list(kind, namespace).filter(selected(call, namespace)),
+    items: BUILT_IN.includes(kind) ? items.map(untyped) : items,
   };
+}
+
+/** Items of a list of a built-in kind carry neither apiVersion nor kind; those of custom resources do. */
+function untyped({ apiVersion: _apiVersion, kind: _kind, ...rest }: ApiObject): object {
+  return rest;
 }
 
 function podLog(options: ServerOptions, call: Call, namespace: string, name: string): Answer {
