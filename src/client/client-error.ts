@@ -9,6 +9,7 @@ import {
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
+import { NamespaceNotFoundError } from '@temporalio/common';
 
 export type ClientErrorKind =
   /** No connection to Temporal, or its namespace isn't ready for us. */
@@ -37,7 +38,6 @@ export class ClientError extends Error {
 const GRPC = {
   invalidArgument: 3,
   deadlineExceeded: 4,
-  notFound: 5,
   permissionDenied: 7,
   unavailable: 14,
   unauthenticated: 16,
@@ -70,25 +70,17 @@ export function clientError(error: unknown, { server, address }: CallContext): u
       cause,
     );
   }
-  const grpc = grpcError(error);
-  // A namespace that isn't there is NOT_FOUND too, and must not read as "no such run".
-  if (grpc?.code === GRPC.notFound && /namespace/i.test(grpc.details)) {
+  if (error instanceof NamespaceNotFoundError) {
     return new ClientError(
       'unreachable',
-      `Temporal at ${address} says: ${grpc.details}. Set TEMPORAL_NAMESPACE.`,
+      `Temporal at ${address} has no namespace ${error.namespace}: set TEMPORAL_NAMESPACE`,
       cause,
     );
   }
   if (error instanceof WorkflowNotFoundError) {
-    const namespace = /namespace .* not found/i.test(error.message);
-    if (namespace)
-      return new ClientError(
-        'unreachable',
-        `Temporal at ${address} says: ${error.message}. Set TEMPORAL_NAMESPACE.`,
-        cause,
-      );
     return new ClientError('not-found', `there is no run of ${server}, or it is over`, cause);
   }
+  const grpc = grpcError(error);
   if (grpc?.code === GRPC.invalidArgument && /search attribute/i.test(grpc.details)) {
     return new ClientError(
       'unreachable',

@@ -1,0 +1,218 @@
+/**
+ * The client on a real Temporal with the real workflow; only the server it provisions is modelled.
+ */
+import { randomUUID } from 'node:crypto';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { startTemporal, type TemporalServer } from '../../lab/tools/start-temporal.js';
+import { connectProvision, type ProvisionClient } from '../../src/client.js';
+import { hostQueue, type ProvisionInput, watchQueue, WORKFLOW_QUEUE } from '../../src/domain/run/messages.js';
+import { PHASE_NAMES } from '../../src/domain/run/phases.js';
+import type { RunView } from '../../src/domain/run/view.js';
+import { serverSpec } from '../support/server-spec.js';
+import { World } from '../workflow/world.js';
+
+// What activities are made to fail with is logged by the SDK and would hide what a test says.
+Runtime.install({ logger: new DefaultLogger('ERROR') });
+
+let temporal: TemporalServer;
+let client: ProvisionClient;
+
+beforeAll(async () => {
+  // A server of its own: these tests depend on who polls the common queue, and on who does not.
+  temporal = await startTemporal();
+  client = await connectProvision({ address: temporal.address, env: {} });
+});
+afterAll(async () => {
+  await client.close();
+  await temporal.stop();
+});
+
+function input(name: string): ProvisionInput {
+  const { boot } = serverSpec();
+  return {
+    spec: serverSpec({ name, site: siteOf(name), boot: { ...boot, settleSeconds: 1 } }),
+    phases: PHASE_NAMES,
+    startedBy: 'op-b@ops2',
+    reason: 'CHG-1',
+  };
+}
+
+/** Each server has a site and so a modelled world of its own. */
+const siteOf = (name: string): string => `site-of-${name}`;
+const newName = (): string => `h100-${randomUUID().slice(0, 8)}`;
+
+/** Serves the server's site while `use` runs. */
+async function served<T>(name: string, use: () => Promise<T>): Promise<T> {
+  const connection = await NativeConnection.connect({ address: temporal.address });
+  const common = { connection, namespace: temporal.namespace };
+  const activities = new World().activities();
+  const workers = await Promise.all([
+    Worker.create({
+      ...common,
+      taskQueue: WORKFLOW_QUEUE,
+      workflowBundle: { codePath: inject('workflowBundle') },
+      workerDeploymentOptions: { version: VERSION, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' },
+    }),
+    Worker.create({ ...common, taskQueue: hostQueue(siteOf(name)), activities }),
+    Worker.create({ ...common, taskQueue: watchQueue(siteOf(name)), activities }),
+  ]);
+  const running = workers.map((worker) => worker.run());
+  try {
+    await makeCurrent(connection);
+    return await use();
+  } finally {
+    for (const worker of workers) worker.shutdown();
+    await Promise.all(running);
+    await connection.close();
+  }
+}
+
+const VERSION = { deploymentName: 'gpu-provision', buildId: 'test' };
+
+/** A versioned worker gets no run before its version is the current one; the server knows the version from its first poll. */
+async function makeCurrent(connection: NativeConnection): Promise<void> {
+  for (;;) {
+    try {
+      await connection.workflowService.setWorkerDeploymentCurrentVersion({ namespace: temporal.namespace, ...VERSION });
+      return;
+    } catch (error) {
+      if (!/Worker Deployment (?:not )?found|no Worker Deployment/i.test(String(error))) throw error;
+    }
+  }
+}
+
+/** Watches until a view is as wanted. */
+async function until(name: string, wanted: (view: RunView) => boolean): Promise<RunView> {
+  for await (const { view } of client.watch(name)) if (wanted(view)) return view;
+  throw new Error('the run ended before');
+}
+
+const isAsked = (view: RunView): boolean => view.status?.question?.kind === 'reboot' && view.status.plan !== null;
+
+describe('before any worker was there', () => {
+  it('says so at once, and shows what was asked for', async () => {
+    const name = newName();
+    const started = await client.start(input(name));
+    expect(started).toMatchObject({ server: name, workflowId: `provision/${name}`, attached: false });
+    expect(await client.workersPolling(WORKFLOW_QUEUE)).toBe(0);
+    const view = await client.status(name);
+    expect(view).toMatchObject({
+      workflow: 'running',
+      contact: { kind: 'no-worker', queue: WORKFLOW_QUEUE, since: null },
+      status: null,
+      known: { startedBy: 'op-b@ops2', site: siteOf(name), cluster: 'fra1-a', outcome: null, runId: started.runId },
+    });
+    await expect(client.plan(input(name).spec)).rejects.toMatchObject({ kind: 'no-worker' });
+    await client.cancel(name);
+  });
+});
+
+describe('a run', () => {
+  it('is the only one of its server, and may be joined', async () => {
+    const name = newName();
+    const first = await client.start(input(name));
+    await expect(client.start(input(name))).rejects.toMatchObject({ kind: 'already-running' });
+    expect(await client.start(input(name), { attach: true })).toEqual({ ...first, attached: true });
+  });
+
+  it('is watched, decided and ended through the client alone', async () => {
+    const name = newName();
+    await served(name, async () => {
+      const { runId } = await client.start(input(name));
+      const kinds: string[] = [];
+      let texts = 0;
+      for await (const { view, events } of client.watch(name)) {
+        kinds.push(...events.map(({ kind }) => kind));
+        texts += events.length;
+        const { question, plan } = view.status ?? {};
+        if (question?.kind !== 'reboot') continue;
+        const decision = { gate: 'reboot', digest: plan?.digest ?? '', by: 'op-a@ops1', reason: 'CHG-4711' };
+        await expect(client.decide(name, 'approve', { ...decision, digest: '0000-0000' })).rejects.toMatchObject({
+          kind: 'refused',
+          message: `digest 0000-0000 is not the one being asked, ${plan?.digest}: review that plan.`,
+        });
+        const receipt = await client.decide(name, 'approve', decision);
+        expect(receipt).toMatchObject({ choice: 'approve', digest: plan?.digest, by: 'op-a@ops1', duplicate: false });
+        // The same words again are the same decision.
+        expect(await client.decide(name, 'approve', decision)).toMatchObject({
+          at: receipt.at,
+          digest: receipt.digest,
+        });
+      }
+      const end = await client.result(name);
+      expect(end).toMatchObject({
+        workflow: 'completed',
+        contact: { kind: 'ok' },
+        status: { outcome: 'provisioned', runId },
+      });
+      // Each event was told once, however often the run was looked at.
+      expect(texts).toBe(end.status?.events.length);
+      expect(kinds.filter((kind) => kind === 'decision')).toHaveLength(1);
+      await expect(client.decide(name, 'approve', { gate: 'reboot' })).rejects.toMatchObject({ kind: 'not-found' });
+    });
+  }, 60_000);
+
+  it('that fails still gives its last status when no worker is left', async () => {
+    const name = newName();
+    await served(name, async () => {
+      await client.start(input(name));
+      const { status } = await until(name, isAsked);
+      await client.decide(name, 'reject', { gate: 'reboot', digest: status?.question?.digest ?? '', by: 'op-a@ops1' });
+      await client.result(name);
+    });
+    expect(await client.status(name)).toMatchObject({
+      workflow: 'failed',
+      contact: { kind: 'ok' },
+      status: { outcome: 'rejected', decisions: [{ choice: 'reject', by: 'op-a@ops1' }] },
+      known: { outcome: 'rejected' },
+    });
+  }, 60_000);
+
+  it('keeps what was last seen when the worker goes away, and says that a decision may be lost', async () => {
+    const name = newName();
+    const seen: RunView[] = [];
+    const left = new AbortController();
+    let stop: () => void = () => undefined;
+    const stopped = new Promise<void>((resolve) => {
+      stop = resolve;
+    });
+    await client.start(input(name));
+    const serving = served(name, () => stopped);
+    for await (const { view } of client.watch(name, { signal: left.signal })) {
+      if (isAsked(view)) stop();
+      if (view.contact.kind === 'ok' || !seen.some(isAsked)) {
+        seen.push(view);
+        continue;
+      }
+      expect(view.contact.kind).toMatch(/^(?:no-worker|stuck)$/);
+      expect(view.status?.question?.id).toBe('reboot');
+      expect(view.statusAt).toBe(seen.at(-1)?.statusAt);
+      left.abort();
+    }
+    await serving;
+    const digest = seen.at(-1)?.status?.plan?.digest ?? '';
+    await expect(client.decide(name, 'approve', { gate: 'reboot', digest })).rejects.toMatchObject({
+      kind: 'no-worker',
+    });
+  }, 60_000);
+
+  it('that nobody started is told from one that is over', async () => {
+    await expect(client.status('h100-99')).rejects.toMatchObject({ kind: 'not-found' });
+    await expect(client.cancel('h100-99')).rejects.toMatchObject({ kind: 'not-found' });
+  });
+});
+
+describe('another namespace', () => {
+  it('is not taken for a run that is not there', async () => {
+    const lost = await connectProvision({ address: temporal.address, namespace: 'elsewhere', env: {} });
+    try {
+      await expect(lost.status('h100-01')).rejects.toMatchObject({
+        kind: 'unreachable',
+        message: expect.stringContaining('elsewhere') as string,
+      });
+    } finally {
+      await lost.close();
+    }
+  });
+});
