@@ -132,35 +132,6 @@ describe('preparing a fresh host', PATIENCE, () => {
   });
 });
 
-describe('planning on a fresh host', PATIENCE, () => {
-  let server: RackHost;
-  beforeAll(async () => {
-    server = await startRackHost();
-  });
-  afterAll(() => server.close());
-
-  it('says what would change and changes nothing', async () => {
-    const ctx = server.context('plan', 0);
-    const before = server.host.snapshot(['/etc', '/boot', '/var', '/usr']);
-    const changes = new Map<string, readonly string[]>();
-    for (const [name, step] of steps) {
-      const found = (await step.preview?.(ctx)) ?? [];
-      changes.set(
-        name,
-        found.map((change) => `${change.sign} ${change.kind} ${change.what}`),
-      );
-    }
-    expect(server.host.snapshot(['/etc', '/boot', '/var', '/usr'])).toEqual(before);
-    expect(changes.get('preparation.copy-known-good')).toEqual([
-      `+ file ${KNOWN_GOOD_KERNEL}`,
-      `+ file ${KNOWN_GOOD_INITRD}`,
-    ]);
-    expect(changes.get('preparation.install-packages')).toContain('+ package nfs-common');
-    expect(changes.get('preparation.load-modules')).toContain('+ module br_netfilter');
-    expect(changes.get('preparation.set-sysctl')).toEqual(['+ file /etc/sysctl.d/99-zz-gpu-provision.conf']);
-  });
-});
-
 describe('a host whose image was rebuilt after it booted', PATIENCE, () => {
   it('is refused before anything is copied: nobody knows whether that image boots', async () => {
     const server = await startRackHost();

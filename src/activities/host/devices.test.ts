@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parsePciDevices, type PciDeviceFacts } from '../../domain/gpu/pci.js';
-import { LIST_PCI_DEVICES } from './devices.js';
+import { truthTable } from '../../domain/gpu/truth-table.js';
+import { startRackHost } from '../../../test/support/rack-host.js';
+import { LIST_PCI_DEVICES, readDevices, readTruthContext } from './devices.js';
 
 const run = promisify(execFile);
 
@@ -103,4 +105,23 @@ describe('the script that lists PCI devices', () => {
     const devices = parsePciDevices((await run('sh', ['-c', LIST_PCI_DEVICES])).stdout);
     expect(devices.ok).toBe(true);
   });
+});
+
+describe('the truth about a fresh host of the rack', () => {
+  it('is that no GPU is isolated, by sysfs and by lspci', async () => {
+    const server = await startRackHost({ nvswitches: 4 });
+    try {
+      const ctx = server.context('11111111-run');
+      const devices = await readDevices(ctx);
+      const linkWidths = Object.fromEntries(devices.map((device) => [device.address, device.linkWidth]));
+      const context = await readTruthContext(ctx, { linkWidths, failedUnits: [], nativeDrivers: {} });
+      const table = truthTable(server.spec, devices, context);
+      const wrong = new Set(table.rows.flatMap((row) => row.cells.filter((cell) => !cell.ok).map((cell) => cell.fact)));
+      expect([...wrong]).toEqual(['driver', 'driver_override', 'vfio_node', 'hook']);
+      expect(table.problems).toContain('the hook left no status file: it did not run in this boot');
+      expect(table.evidence).toContain('10de:2330');
+    } finally {
+      await server.close();
+    }
+  }, 60_000);
 });

@@ -55,6 +55,9 @@ printf 'end\\t%s\\n' "$count"`;
 /** Between two looks at processes in uninterruptible sleep: such a state is normal for a moment, not for seconds. */
 const STUCK_SAMPLE_GAP_MS = 5_000;
 
+/** Eight GPUs and four NVSwitches take 3,000 characters. */
+const EVIDENCE_LIMIT = 6_000;
+
 type HostOnly = { readonly host: RemoteHost };
 
 /** Every PCI device of the host. Throws OutputUnexpected when the list is garbled or cut short. */
@@ -63,14 +66,15 @@ export async function readDevices(ctx: HostOnly): Promise<readonly PciDeviceFact
 }
 
 /** What lspci says, as data; null when it is not installed. */
-export async function readLspci(ctx: HostOnly): Promise<readonly LspciDevice[] | null> {
+async function readLspci(ctx: HostOnly): Promise<readonly LspciDevice[] | null> {
   const result = await ctx.host.exec(['lspci', '-Dvmmnnk']);
   return result.exitCode === 0 ? parsed(parseLspci(result.stdout)) : null;
 }
 
-/** `lspci -nnk` of the NVIDIA devices, for people; empty when lspci is not installed. */
-export async function lspciEvidence(ctx: HostOnly): Promise<string> {
-  return (await ctx.host.exec(['lspci', '-Dnnk', '-d', '10de:'])).stdout.slice(0, 8_000);
+/** The formats without -m may change with every version of lspci: good for eyes only. */
+async function lspciText(ctx: HostOnly): Promise<string> {
+  const result = await ctx.host.exec(['lspci', '-Dnnk', '-d', '10de:']);
+  return result.exitCode === 0 ? result.stdout.slice(0, EVIDENCE_LIMIT) : '';
 }
 
 /** Names of units in state failed, sorted. */
@@ -120,6 +124,7 @@ export async function readTruthContext(
     hookStatus: await ctx.host.readFile(HOOK_STATUS_PATH),
     stuckProcesses: await readStuckProcesses(ctx),
     lspci: await readLspci(ctx),
+    lspciText: await lspciText(ctx),
   };
 }
 

@@ -22,9 +22,12 @@ const DPKG_LOCK_SECONDS = 600;
 /** Nothing may ask: needrestart would, about services, and debconf, about changed files. */
 const ENVIRONMENT = { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_MODE: 'l', NEEDRESTART_SUSPEND: '1' };
 
+async function wanted(ctx: StepContext): Promise<readonly string[]> {
+  return wantedPackages((await ctx.host.must(['uname', '-r'])).trim()).map((found) => found.name);
+}
+
 async function missing(ctx: StepContext): Promise<readonly string[]> {
-  const kernel = (await ctx.host.must(['uname', '-r'])).trim();
-  const names = wantedPackages(kernel).map((wanted) => wanted.name);
+  const names = await wanted(ctx);
   // Exits with 1 when it does not know one of them; those have no line.
   const result = await ctx.host.exec(['dpkg-query', '-W', '-f', '${Package}\\t${db:Status-Abbrev}\\n', ...names]);
   const installed = installedPackages(result.stdout);
@@ -40,13 +43,13 @@ const aptOptions = (ctx: StepContext): readonly string[] => [
     : ['-o', `Dir::Etc::SourceList=${APT_MIRROR_LIST}`, '-o', 'Dir::Etc::SourceParts=-']),
 ];
 
-async function summary(ctx: StepContext): Promise<{ summary: string } | null> {
-  return (await missing(ctx)).length === 0 ? { summary: 'every package is installed' } : null;
-}
+const done = async (ctx: StepContext): Promise<{ summary: string }> => ({
+  summary: `${(await wanted(ctx)).length} packages are installed`,
+});
 
 export const installPackages: StepImplementation = {
   preview: async (ctx) => additions('package', await missing(ctx)),
-  check: summary,
+  check: async (ctx) => ((await missing(ctx)).length === 0 ? done(ctx) : null),
   apply: async (ctx) => {
     const { host, spec } = ctx;
     const names = await missing(ctx);
@@ -76,6 +79,6 @@ export const installPackages: StepImplementation = {
   verify: async (ctx) => {
     const still = await missing(ctx);
     if (still.length > 0) throw new ProvisionError('StepNotVerified', `not installed: ${still.join(', ')}`);
-    return { summary: 'every package is installed' };
+    return done(ctx);
   },
 };

@@ -32,6 +32,7 @@ const context = (change: Partial<TruthContext> = {}): TruthContext => ({
   hookStatus: addresses.map((address) => `${address} overridden\n${address} driver vfio-pci\n`).join(''),
   stuckProcesses: [],
   lspci: gpus.map(({ address, vendorDevice, driver }) => ({ address, vendorDevice, driver })),
+  lspciText: '0000:0a:00.0 3D controller [0302]',
   ...change,
 });
 
@@ -45,6 +46,7 @@ describe('the truth table', () => {
     const table = truthTable(spec, gpus, context());
     expect(table.problems).toEqual([]);
     expect(table.ok).toBe(true);
+    expect(table.evidence).toContain('3D controller');
     expect(table.rows).toHaveLength(8);
     expect(table.rows.every((row) => row.ok && row.cells.length === 11)).toBe(true);
   });

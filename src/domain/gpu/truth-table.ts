@@ -26,6 +26,8 @@ export interface TruthContext {
   readonly stuckProcesses: readonly string[];
   /** The second opinion; null when lspci is not installed. */
   readonly lspci: readonly LspciDevice[] | null;
+  /** `lspci -Dnnk` of the NVIDIA devices, as people know it; empty without lspci. */
+  readonly lspciText: string;
 }
 
 export interface TruthCell {
@@ -46,6 +48,8 @@ export interface TruthTable {
   readonly ok: boolean;
   /** Every reason why it is not ok, for people; empty when it is. */
   readonly problems: readonly string[];
+  /** For people; nothing is judged by it. */
+  readonly evidence: string;
 }
 
 interface Fact {
@@ -153,7 +157,7 @@ export function truthTable(spec: ServerSpec, devices: readonly PciDeviceFacts[],
     };
   });
   problems.push(...problemsOfHost(spec, devices, ctx));
-  return { rows, ok: problems.length === 0, problems };
+  return { rows, ok: problems.length === 0, problems, evidence: ctx.lspciText };
 }
 
 /** What is not about one planned device. */
