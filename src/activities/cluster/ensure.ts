@@ -46,12 +46,23 @@ export async function isAsWanted(cluster: Cluster, { object, fixed }: Ensure): P
   return false;
 }
 
-/** Applies the object with this run's mark, which the run that created it keeps. */
+/**
+ * Makes the object with this run's mark, or brings the one that a run of ours made up to date; it keeps the mark of the run that created
+ * it. Applications of Cozystack are patched instead: they are stored as HelmReleases and lose their managedFields on the way, so that a
+ * second apply would quarrel with the first one.
+ */
 export async function ensure(cluster: Cluster, runId: string, wanted: Ensure): Promise<void> {
   if (await isAsWanted(cluster, wanted)) return;
-  const found = await cluster.get(refOf(wanted.object));
-  await cluster.apply(marked(wanted.object, (found === null ? null : runOf(found)) ?? runId));
+  const { object } = wanted;
+  const ref = refOf(object);
+  const found = await cluster.get(ref);
+  const { metadata: _metadata, ...fields } = object;
+  if (found !== null && object.apiVersion.startsWith(APPLICATIONS)) await cluster.mergePatch(ref, fields);
+  else await cluster.apply(marked(object, (found === null ? null : runOf(found)) ?? runId));
 }
+
+/** Served by cozystack-api, not from definitions. */
+const APPLICATIONS = 'apps.cozystack.io/';
 
 /** Reads back; throws StepNotVerified when it is not as applied. */
 export async function mustBeAsWanted(cluster: Cluster, wanted: Ensure): Promise<void> {

@@ -193,6 +193,22 @@ describe('the cluster phases against the simulated cluster', () => {
     expect(JSON.stringify(kubevirt)).not.toContain('10DE:2330');
   });
 
+  it('bring what a run of ours made up to date when the inventory changes what may change', async () => {
+    const site = await startInstalled();
+    await performPhases(['kubevirt', 'nested-cluster'], site.context());
+    const bigger = { ...SPEC, cluster: { ...SPEC.cluster, nested: [{ ...NESTED, nodes: 2 }] } };
+    const results = await performPhases(['nested-cluster'], site.context(bigger, 'run-2'));
+    expect(results.get('nested.await-gpus')?.summary).toBe('tenant-workload/main: 4 GPUs allocatable');
+    const cluster = await site.context().clusters.host(SPEC);
+    const app = {
+      apiVersion: 'apps.cozystack.io/v1alpha1',
+      kind: 'Kubernetes',
+      namespace: 'tenant-workload',
+      name: 'main',
+    };
+    expect((await cluster.get(app))?.metadata.labels?.['gpu-provision/run']).toBe('run-1');
+  });
+
   it('survive a restart of the host in the middle, with VMs that start again', async () => {
     const first = await startInstalled();
     await performPhases(CLUSTER_PHASES, first.context());

@@ -24,6 +24,11 @@ describe('differences', () => {
     expect(differences({ spec: { a: 1, b: { c: [1] } } }, { spec: { a: 2 } })).toEqual(['spec.a', 'spec.b']);
   });
 
+  it('do not see the difference between empty and absent', () => {
+    expect(differences({ roles: [], overrides: {} }, {})).toEqual([]);
+    expect(differences({ roles: [] }, { roles: ['ingress-nginx'] })).toEqual(['roles']);
+  });
+
   it('take lists as a whole, but let the server add fields to their items', () => {
     expect(differences({ l: [{ n: 1 }] }, { l: [{ n: 1, added: true }] })).toEqual([]);
     expect(differences({ l: [1, 2] }, { l: [2, 1] })).toEqual(['l']);
