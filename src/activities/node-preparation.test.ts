@@ -101,7 +101,7 @@ describe('preparing a fresh host', PATIENCE, () => {
       '--no-block',
       '--',
       'sleep',
-      '6',
+      '3',
     ]);
     await expect(
       perform(preparationSteps['preparation.claim-host'], server.context('22222222-run')),
