@@ -2,7 +2,8 @@
  * Stands by while the run goes on: answers its questions when asked to, and breaks what the fault says at the moment it says.
  * @module
  */
-import type { ProvisionClient } from '../../src/client.js';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ClientError, type ProvisionClient } from '../../src/client.js';
 import type { OpenQuestion } from '../../src/domain/run/questions.js';
 import type { SimulatedHost } from '../rack/options.js';
 import type { DemoFault } from './faults.js';
@@ -18,9 +19,12 @@ export interface Attendance {
   report(line: string): void;
 }
 
-/** Resolves when the run is over or the signal aborts. */
+const RUN_POLL_MS = 100;
+
+/** Resolves when the run is over or the signal aborts; it may begin before the run does. */
 export async function attend(attendance: Attendance, signal: AbortSignal): Promise<void> {
   const { client, host, fault } = attendance;
+  while (!signal.aborted && !(await exists(client, host.name))) await delay(RUN_POLL_MS);
   let asked = false;
   let killed = false;
   let answered = '';
@@ -41,6 +45,16 @@ export async function attend(attendance: Attendance, signal: AbortSignal): Promi
     }
     if (!attendance.yes || answered === question.id) continue;
     if (await answer(attendance, question)) answered = question.id;
+  }
+}
+
+async function exists(client: ProvisionClient, server: string): Promise<boolean> {
+  try {
+    await client.status(server);
+    return true;
+  } catch (error) {
+    if (error instanceof ClientError && error.kind === 'not-found') return false;
+    throw error;
   }
 }
 

@@ -124,12 +124,11 @@ async function run(
     },
     over.signal,
   );
+  // Without it nobody would answer, so the command ends with it.
+  attendance.catch(() => over.abort());
   const interactive = !options.yes && process.stdin.isTTY;
-  const code = await runStartProvision(
-    { server: SERVER, folder, env, interactive, resultsToStderr: options.json },
-    signal,
-  );
-  over.abort();
+  const command = { server: SERVER, folder, env, interactive, resultsToStderr: options.json };
+  const code = await runStartProvision(command, over.signal).finally(() => over.abort());
   await attendance;
 
   const view = await client.status(SERVER);
