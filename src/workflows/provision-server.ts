@@ -8,7 +8,6 @@ import {
   allHandlersFinished,
   condition,
   isCancellation,
-  setWorkflowOptions,
 } from '@temporalio/workflow';
 import type { ProvisionInput, RunStatus } from '../domain/run/messages.js';
 import { OUTCOMES, type Outcome } from '../domain/run/outcomes.js';
@@ -22,7 +21,7 @@ import { ask } from './question.js';
 import { Run, type Facts } from './run.js';
 import { Saga, runStep, verifyStep } from './saga.js';
 
-setWorkflowOptions({ versioningBehavior: 'PINNED' }, provisionServer);
+// Not marked PINNED here: a server refuses the mark from workers that are not versioned; versioned workers set it as their default.
 export async function provisionServer(input: ProvisionInput): Promise<RunStatus> {
   const run = new Run(input);
   run.listen();

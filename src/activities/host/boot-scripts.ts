@@ -18,16 +18,18 @@ if [ -f "$top/ORDER" ]; then
     esac
   done < "$top/ORDER"
 fi
-for name in hook launcher; do
-  if [ "$name" = hook ]; then file=$top/$hook; else file=$top/$launcher; fi
-  if [ -f "$file" ]; then
-    printf '%s\\t%s\\t%s\\n' "$name" "$(sha256sum < "$file" | cut -d' ' -f1)" "$(stat -c %a "$file")"
+show() {
+  if [ -f "$2" ]; then
+    printf '%s\\t%s\\t%s\\n' "$1" "$(sha256sum < "$2" | cut -d' ' -f1)" "$(stat -c %a "$2")"
   fi
-done
-find "$root" -name 'vfio*.ko*' -o -name 'nvidia*.ko*' -o -name 'nouveau.ko*' | while read -r file; do
+}
+show hook "$top/$hook"
+show launcher "$top/$launcher"
+for file in $(find "$root" -name 'vfio*.ko*' -o -name 'nvidia*.ko*' -o -name 'nouveau.ko*'); do
   printf 'module\\t%s\\n' "\${file##*/}"
 done
-if grep -qs '/vfio-pci\\.ko' "/lib/modules/$kernel/modules.builtin"; then printf 'builtin\\n'; fi
+builtin=/lib/modules/$kernel/modules.builtin
+if [ -f "$builtin" ] && grep -q '/vfio-pci\\.ko' "$builtin"; then printf 'builtin\\n'; fi
 rm -rf "$dir"
 printf 'end\\n'`;
 

@@ -1,0 +1,225 @@
+/**
+ * Whole runs: real Temporal, real SSH to a simulated server with a BMC and a cluster, and the worker's own activities.
+ * @module
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client, Connection, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { DefaultLogger, NativeConnection, Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
+import { inject } from 'vitest';
+import { startBmc, type SimulatedBmc } from '../../lab/rack/bmc/index.js';
+import {
+  startRack,
+  type FaultRule,
+  type Rack,
+  type SimulatedHost,
+  type SimulatedHostOptions,
+} from '../../lab/rack/index.js';
+import { hostQueue, watchQueue, type RunStatus } from '../../src/domain/run/messages.js';
+import { PHASE_NAMES, type PhaseName } from '../../src/domain/run/phases.js';
+import type { Choice, Decision, Receipt } from '../../src/domain/run/questions.js';
+import type { ServerSpec } from '../../src/domain/spec.js';
+import { createActivities, type Activities } from '../../src/worker.js';
+import { serverSpec } from '../support/server-spec.js';
+
+Runtime.install({
+  logger: new DefaultLogger('WARN'),
+  telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR' }) } },
+});
+
+/** What a run on the rack takes on a busy machine with two cores, many times over. */
+const LIMIT_MS = 100_000;
+const LOOK_EVERY_MS = 100;
+
+/** Only what GPU isolation needs: phases 5 to 8 have tests of their own. */
+export const ISOLATION: readonly PhaseName[] = ['preflight', 'node-preparation', 'gpu-isolation'];
+
+export interface SiteOptions {
+  readonly host?: Partial<SimulatedHostOptions>;
+  readonly faults?: readonly FaultRule[];
+  readonly boot?: Partial<ServerSpec['boot']>;
+  readonly bmc?: boolean;
+}
+
+interface Serving {
+  readonly worker: Worker;
+  readonly running: Promise<void>;
+}
+
+/** One server, its BMC, and a worker for its site. */
+export class Site {
+  private serving: Serving[] = [];
+  private activities: Activities | null = null;
+
+  private constructor(
+    readonly rack: Rack,
+    readonly host: SimulatedHost,
+    readonly bmc: SimulatedBmc,
+    readonly spec: ServerSpec,
+    private readonly directory: string,
+    private readonly connection: Connection,
+    private readonly native: NativeConnection,
+    private readonly client: Client,
+  ) {}
+
+  static async start(options: SiteOptions = {}): Promise<Site> {
+    const site = `site-${randomUUID().slice(0, 8)}`;
+    const name = `h100-${site.slice(5)}`;
+    const rack = await startRack({ hosts: [{ ...options.host, name }], faults: options.faults ?? [] });
+    const host = rack.host(name);
+    const credentials = { user: 'admin', password: 'rack-only' };
+    const bmc = await startBmc({
+      serial: host.serial,
+      model: 'Simulated HGX H100',
+      credentials,
+      power: {
+        state: () => host.power,
+        on: () => host.powerOn(),
+        off: () => host.powerOff(),
+        cycle: () => host.powerCycle(),
+        gracefulRestart: () => host.gracefulRestart(),
+      },
+    });
+    const directory = await mkdtemp(join(tmpdir(), 'gpu-provision-site-'));
+    const file = async (path: string, content: string): Promise<string> => {
+      await writeFile(join(directory, path), content, { mode: 0o600 });
+      return join(directory, path);
+    };
+    const key = await file('client-key', rack.clientKey);
+    const knownHosts = await file('known_hosts', `${rack.knownHosts}\n`);
+    const login = await file('bmc', `${credentials.user}:${credentials.password}`);
+    const base = serverSpec();
+    const spec: ServerSpec = {
+      ...base,
+      name,
+      site,
+      serial: host.serial,
+      nodeIP: '10.0.0.11',
+      ssh: { host: host.ssh.host, port: host.ssh.port, user: host.ssh.user, key: `file:${key}`, knownHosts },
+      bmc:
+        options.bmc === false
+          ? { kind: 'none' }
+          : { kind: 'redfish', url: bmc.url, tlsFingerprint: bmc.tlsFingerprint, credentials: `file:${login}` },
+      boot: {
+        ...base.boot,
+        deadManSeconds: 20,
+        settleSeconds: 1,
+        ladder: { waitSeconds: 30, lookSeconds: 2, gracefulSeconds: 2, powerCycleSeconds: 30 },
+        ...options.boot,
+      },
+      cluster: {
+        ...base.cluster,
+        nested: [{ name: 'main', tenant: 'workload', nodes: 1, cpu: 8, memory: '32Gi', disk: '50Gi', gpusPerNode: 2 }],
+      },
+    };
+    const address = inject('temporalAddress');
+    const connection = await Connection.connect({ address });
+    const native = await NativeConnection.connect({ address });
+    const client = new Client({ connection });
+    const it = new Site(rack, host, bmc, spec, directory, connection, native, client);
+    await it.startWorker();
+    return it;
+  }
+
+  async startWorker(): Promise<void> {
+    const made = createActivities();
+    const { site } = this.spec;
+    const common = { connection: this.native, shutdownGraceTime: 100, shutdownForceTime: 5_000 };
+    const workers = await Promise.all([
+      Worker.create({ ...common, taskQueue: site, workflowBundle: { codePath: inject('workflowBundle') } }),
+      Worker.create({ ...common, taskQueue: hostQueue(site), activities: made.activities }),
+      Worker.create({ ...common, taskQueue: watchQueue(site), activities: made.activities }),
+    ]);
+    this.activities = made;
+    this.serving = workers.map((worker) => ({ worker, running: worker.run() }));
+  }
+
+  async stopWorker(): Promise<void> {
+    for (const { worker } of this.serving) worker.shutdown();
+    await Promise.all(this.serving.map((s) => s.running));
+    this.serving = [];
+    await this.activities?.close();
+  }
+
+  async begin(phases: readonly PhaseName[] = ISOLATION, spec: ServerSpec = this.spec): Promise<SiteRun> {
+    const handle = await this.client.workflow.start('provisionServer', {
+      workflowId: `provision/${spec.name}`,
+      taskQueue: spec.site,
+      args: [{ spec, phases, startedBy: 'op-b@ops2' }],
+      workflowIdConflictPolicy: 'FAIL',
+    });
+    return new SiteRun(handle);
+  }
+
+  /** Paths, hashes, modes and owners of what isolation may touch. */
+  snapshot(): ReadonlyMap<string, unknown> {
+    return this.host.snapshot(['/etc', '/boot', '/usr/local']);
+  }
+
+  async close(): Promise<void> {
+    await this.stopWorker();
+    await this.bmc.close();
+    await this.rack.close();
+    await this.connection.close();
+    await this.native.close();
+    await rm(this.directory, { recursive: true });
+  }
+}
+
+export class SiteRun {
+  constructor(readonly handle: WorkflowHandle) {}
+
+  status(): Promise<RunStatus> {
+    return this.handle.query<RunStatus>('status');
+  }
+
+  async until(predicate: (status: RunStatus) => boolean): Promise<RunStatus> {
+    const end = Date.now() + LIMIT_MS;
+    for (;;) {
+      const status = await this.status();
+      if (predicate(status)) return status;
+      if (status.outcome !== null && status.outcome !== 'needs-hands') throw new Error(`ended: ${story(status)}`);
+      if (Date.now() > end) throw new Error(`never seen: ${story(status)}`);
+      await delay(LOOK_EVERY_MS);
+    }
+  }
+
+  async untilAsked(id: string): Promise<RunStatus> {
+    return this.until((s) => {
+      if (s.question !== null && s.question.id !== id) throw new Error(`asked ${s.question.id}: ${story(s)}`);
+      return s.question?.id === id;
+    });
+  }
+
+  decide(choice: Choice, decision: Decision): Promise<Receipt> {
+    return this.handle.executeUpdate<Receipt, [Decision]>(choice, { args: [decision] });
+  }
+
+  async approve(id = 'reboot'): Promise<Receipt> {
+    const { question } = await this.untilAsked(id);
+    return this.decide('approve', { gate: id, digest: question?.digest ?? '', by: 'op-a@ops1', reason: 'test' });
+  }
+
+  /** How it ended, whichever way. */
+  async end(): Promise<RunStatus> {
+    try {
+      await this.handle.result();
+    } catch (error) {
+      if (!(error instanceof WorkflowFailedError)) throw error;
+    }
+    return this.status();
+  }
+}
+
+/** For messages of failing tests. */
+export function story(status: RunStatus): string {
+  return [
+    `${status.outcome} ${status.failure?.message ?? ''}`,
+    ...status.events.map((e) => `${e.kind} ${e.text}`),
+  ].join('\n');
+}
+
+export const ALL_PHASES = PHASE_NAMES;
