@@ -163,9 +163,9 @@ const BINARIES: Readonly<Record<string, string>> = {
 };
 /** Come with packages that a fresh host lacks. */
 const NOT_INSTALLED = new Set(
-  [...MIRROR.values()]
-    .flatMap(({ name, programs = [] }) => (PREINSTALLED.some(([installed]) => installed === name) ? [] : programs))
-    .concat('kexec'),
+  [...MIRROR.values()].flatMap(({ name, programs = [] }) =>
+    PREINSTALLED.some(([installed]) => installed === name) ? [] : programs,
+  ),
 );
 
 let made: Promise<ReadonlyMap<string, Entry>> | null = null;

@@ -29,7 +29,7 @@ export interface SimulatedHostOptions {
   readonly sharedGroup?: string;
   /** Empty disks besides the root disk, by name under /dev. */
   readonly disks?: readonly SimulatedDisk[];
-  /** Ports of programs that the lab itself runs for the host, by port as the host sees it. */
+  /** Its address in the cluster network; `ip` shows it. */
   readonly nodeIP?: string;
   /** Files that differ from a fresh Ubuntu 24.04, by path. */
   readonly files?: Readonly<Record<string, string>>;

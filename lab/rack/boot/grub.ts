@@ -220,7 +220,8 @@ class Grub {
   }
 
   private fails(text: string): boolean {
-    this.error = text;
+    // What failed first is the reason; the rest follows from it.
+    this.error ??= text;
     this.platform.print(`error: ${text}`);
     return false;
   }

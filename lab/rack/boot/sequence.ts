@@ -25,7 +25,9 @@ export async function bootOnce(
 ): Promise<void> {
   if (kexec !== null) {
     machine.print('kexec: Starting new kernel');
-    return startKernel(machine, cause, signal, { ...kexec, bootId: randomUUID() }, null, []);
+    return startKernel(machine, cause, signal, { ...kexec, bootId: randomUUID() }, null, [
+      `/boot/initrd.img-${kexec.release}`,
+    ]);
   }
   machine.enter('firmware');
   machine.print(`${machine.vendor} ${machine.model} BIOS, serial ${machine.serial}`);

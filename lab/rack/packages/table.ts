@@ -89,7 +89,7 @@ const PACKAGES: readonly Package[] = [
   },
   { name: 'dkms', version: '3.0.11-1ubuntu13', rebuildsInitramfs: true },
   { name: 'drbd-dkms', version: '9.2.12-1ppa1~noble1', depends: ['dkms'], rebuildsInitramfs: true },
-  { name: 'kexec-tools', version: '1:2.0.27-1ubuntu1' },
+  { name: 'kexec-tools', version: '1:2.0.27-1ubuntu1', programs: ['kexec'] },
   { name: 'linux-image-6.8.0-62-generic', version: '6.8.0-62.65', kernel: '6.8.0-62-generic' },
   { name: 'linux-image-generic', version: '6.8.0-62.64', depends: ['linux-image-6.8.0-62-generic'] },
 ];

@@ -199,13 +199,14 @@ async function build(call: Call, version: string, output: string): Promise<strin
     version,
     number,
   );
-  call.fs.put(output, image.slice(0, Math.floor(image.length / 2)), { mode: 0o600 });
+  const half = image.slice(0, Math.floor(image.length / 2));
+  call.fs.put(output, half, { mode: 0o600 });
   await delay(machine.options.initramfsMilliseconds ?? INITRAMFS_MS, call.signal);
-  // Another run has taken or removed our temporary file meanwhile: cpio's output is torn.
-  const half = call.fs.entry(output);
-  if (half?.kind !== 'file' || half.content.length !== Math.floor(image.length / 2))
-    return `E: ${output} changed while it was written\n`;
-  call.fs.put(output, image, { mode: 0o600 });
+  const now = call.fs.entry(output);
+  if (now?.kind !== 'file') return `E: ${output} is gone\n`;
+  // Another run writes into the same temporary file: both archives end up in it, and neither is told.
+  const torn = !Buffer.from(now.content).equals(half);
+  call.fs.put(output, torn ? Buffer.concat([now.content, image]) : image, { mode: 0o600 });
   return warnings.length > 0 ? `${warnings.join('\n')}\n` : null;
 }
 

@@ -5,12 +5,12 @@
 import { createHash } from 'node:crypto';
 import { request } from 'node:https';
 import { parse } from 'yaml';
-import type { ClusterApi, ClusterApiOptions } from '../../cluster/contract.js';
 import { forever } from '../machine/clock.js';
 import { fail, parseArgs, type Call, type Program, type Programs } from '../shell/program.js';
 
 const K3S_VERSION = 'v1.35.3+k3s1';
 const API_PORT = 6443;
+const ETCD = '/var/lib/rancher/k3s/server/db/etcd/member/wal/0.wal';
 const KUBECONFIG = '/etc/rancher/k3s/k3s.yaml';
 
 /** The binary names its program and version; the filler gives it a size worth a progress bar. */
@@ -101,9 +101,13 @@ async function server(call: Call): Promise<{ exitCode: number; stderr: string }>
     const value = config[name];
     return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
   };
-  const { startClusterApi } = (await import(CLUSTER_MODULE)) as {
-    startClusterApi: (options: ClusterApiOptions) => Promise<ClusterApi>;
-  };
+  // What etcd kept is gone with its directory, as after an uninstallation.
+  if (fs.entry(ETCD) === undefined) machine.clusterObjects = new Map();
+  fs.put(ETCD, 'etcd\n', { mode: 0o600, uid: 0, gid: 0 });
+  const { disk, path } = fs.locate(ETCD);
+  disk?.fsync(path);
+  // Loaded when a k3s service starts, so that racks without a cluster don't wait for it.
+  const { startClusterApi } = await import('../../cluster/index.js');
   const api = await startClusterApi({
     nodeName: setting('node-name') ?? machine.name,
     nodeIP: setting('node-ip') ?? machine.options.nodeIP ?? '127.0.0.1',
@@ -196,8 +200,5 @@ async function kubectl(
     sent.end();
   });
 }
-
-/** Loaded when a k3s service starts, so that racks without a cluster don't need it. */
-const CLUSTER_MODULE = '../../cluster/index.js';
 
 export const NETWORK_PROGRAMS: Programs = { curl, 'lab:k3s': k3s };

@@ -2,7 +2,7 @@
  * Block devices, LVM, multipath.
  * @module
  */
-import { fail, parseArgs, type Call, type Program, type Programs } from '../shell/program.js';
+import { fail, parseArgs, type Call, type Program, type ProgramResult, type Programs } from '../shell/program.js';
 import { EFI_UUID } from '../machine/file-systems.js';
 
 interface Block {
@@ -106,6 +106,14 @@ const lsblk: Program = (call) => {
   return [...(flags.has('-n') ? [] : [columns.join(' ').toUpperCase()]), ...rows].map((line) => `${line}\n`).join('');
 };
 
+/** fstab against what is there. */
+function verified(call: Call): ProgramResult {
+  const missing = call.kernel.machine.missingMounts(call.fs);
+  if (missing.length === 0) return 'Success, no errors or warnings detected\n';
+  const lines = missing.map((what) => `   [E] unreachable on boot required source: ${what}\n`);
+  return { stdout: `/\n${lines.join('')}\n0 parse errors, ${missing.length} errors, 0 warnings\n`, exitCode: 1 };
+}
+
 const findmnt: Program = (call) => {
   const { flags, values, rest } = parseArgs(call.args, [
     '-o',
@@ -117,6 +125,7 @@ const findmnt: Program = (call) => {
     '-S',
     '-t',
   ]);
+  if (flags.has('--verify') || flags.has('-x')) return verified(call);
   const columns = (values.get('-o')?.[0] ?? values.get('--output')?.[0] ?? 'TARGET,SOURCE,FSTYPE,OPTIONS')
     .toUpperCase()
     .split(',');

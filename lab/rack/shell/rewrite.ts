@@ -13,8 +13,21 @@ const BUILTINS: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
-/** Throws just-bash's ParseException for a script with a syntax error. */
+/** Production sends the same frozen scripts over and over. */
+const rewritten = new Map<string, string>();
+const MAX_KEPT = 500;
+
+/** Throws just-bash's ParseException for a script with a syntax error. `isProgram` must be the same on every call. */
 export function rewriteScript(text: string, isProgram: (name: string) => boolean): string {
+  const known = rewritten.get(text);
+  if (known !== undefined) return known;
+  const script = rewrite(text, isProgram);
+  if (rewritten.size >= MAX_KEPT) rewritten.clear();
+  rewritten.set(text, script);
+  return script;
+}
+
+function rewrite(text: string, isProgram: (name: string) => boolean): string {
   const script = parse(text);
   const functions = new Set<string>();
   const commands: SimpleCommandNode[] = [];
@@ -40,7 +53,10 @@ export function rewriteScript(text: string, isProgram: (name: string) => boolean
 function literalName(command: SimpleCommandNode): string | null {
   const parts = command.name?.parts ?? [];
   const [only] = parts;
-  return parts.length === 1 && only?.type === 'Literal' ? only.value : null;
+  if (parts.length !== 1) return null;
+  // The parser takes the name `[` for a pattern.
+  if (only?.type === 'Glob') return only.pattern === '[' ? '[' : null;
+  return only?.type === 'Literal' ? only.value : null;
 }
 
 function viaExecve(command: SimpleCommandNode): void {
