@@ -28,7 +28,7 @@ export interface ClusterApiOptions {
   readonly faults?: readonly ClusterFault[];
 }
 
-/** One rule: what goes wrong, at which object, how often. `effect` names are explained in faults.ts. */
+/** One rule: what goes wrong, at which object, how often. */
 export interface ClusterFault {
   readonly effect: ClusterFaultEffect;
   /** Which object (`namespace/name` or name); every one when left out. */
@@ -40,14 +40,23 @@ export interface ClusterFault {
 }
 
 export type ClusterFaultEffect =
+  /** HelmRelease `namespace/name` fails for ever. */
   | 'release-never-ready'
+  /** It fails `times` times, then installs: what Flux's retries are for. */
   | 'release-fails-first'
+  /** kubevirt#16602: the Node (subject) offers nothing after a restart of k3s, until virt-handler's pod is another one. */
   | 'allocatable-lost-after-restart'
+  /** The device plugin offers `value` of the resource (subject), whatever the host has. */
   | 'allocatable-is'
+  /** VirtualMachineInstance `namespace/name` stays in Scheduling. */
   | 'vm-never-starts'
+  /** The nested Node's driver never comes up. */
   | 'nested-node-without-gpus'
+  /** The driver builds longer than the chart's 10 min, so Helm uninstalls and starts over unless its timeout was raised. */
   | 'slow-driver-build'
+  /** The GPU job ends with CUDA error 802. */
   | 'gpu-job-fails-802'
+  /** The job's first GPU copies at half the speed it should. */
   | 'gpu-job-slow';
 
 export interface ClusterApi {

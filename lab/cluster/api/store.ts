@@ -7,19 +7,9 @@ import { randomUUID } from 'node:crypto';
 import type { StoredObjects } from '../contract.js';
 import { applied, ownedAfterUpdate, type Writer } from './fields.js';
 import { AGGREGATED, apiVersionOf, BUILT_IN, kindsOfDefinition, type Kind } from './kinds.js';
-import {
-  ApiError,
-  conflict,
-  equal,
-  invalid,
-  isJson,
-  notFound,
-  type ApiObject,
-  type Json,
-  type ObjectDraft,
-  type ObjectMeta,
-} from './object.js';
-import { isName, requireValidMetadata } from './validate.js';
+import { bare, nextVersion, requireIdentity, sameOwners, withoutStatus } from './next-version.js';
+import { ApiError, conflict, equal, isJson, notFound, type ApiObject, type ObjectDraft } from './object.js';
+import { requireValidMetadata } from './validate.js';
 
 export interface StoreEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
@@ -112,7 +102,7 @@ export class ObjectStore {
   }
 
   create(kind: Kind, draft: ObjectDraft, writer: Writer): ApiObject {
-    this.checkIdentity(kind, draft);
+    requireIdentity(kind, draft);
     requireValidMetadata(kind, draft.metadata);
     const namespace = kind.namespaced ? (draft.metadata.namespace ?? 'default') : null;
     if (namespace !== null) this.requireNamespace(namespace, kind.plural, draft.metadata.name);
@@ -142,7 +132,7 @@ export class ObjectStore {
       throw conflict(
         `Operation cannot be fulfilled on ${kind.plural} "${draft.metadata.name}": the object has been modified; please apply your changes to the latest version and try again`,
       );
-    const next = this.combined(kind, before, draft, options.subresource);
+    const next = nextVersion(kind, before, draft, options.subresource);
     if (equal(bare(before), bare(next))) return before;
     return this.put('MODIFIED', kind, ownedAfterUpdate(before, next, options.writer, now()));
   }
@@ -155,7 +145,7 @@ export class ObjectStore {
     writer: Writer,
     force: boolean,
   ): { object: ApiObject; created: boolean } {
-    this.checkIdentity(kind, draft);
+    requireIdentity(kind, draft);
     requireValidMetadata(kind, draft.metadata);
     let before = this.get(kind, namespace, draft.metadata.name);
     const created = before === null;
@@ -169,7 +159,7 @@ export class ObjectStore {
       writer,
     );
     const subresource = writer.subresource === 'status' ? 'status' : undefined;
-    const next = this.combined(kind, before, applied(before, draft, writer, force, now()), subresource);
+    const next = nextVersion(kind, before, applied(before, draft, writer, force, now()), subresource);
     if (equal(bare(before), bare(next)) && sameOwners(before, next)) return { object: before, created };
     return { object: this.put('MODIFIED', kind, next), created };
   }
@@ -247,23 +237,6 @@ export class ObjectStore {
     return stamped;
   }
 
-  private combined(kind: Kind, before: ApiObject, draft: ObjectDraft, subresource: 'status' | undefined): ApiObject {
-    if (subresource === 'status') {
-      if (!kind.status) throw new ApiError(404, 'NotFound', `${kind.plural} has no status subresource`);
-      return { ...before, status: draft['status'] };
-    }
-    this.checkIdentity(kind, draft);
-    requireValidMetadata(kind, draft.metadata);
-    const next: ApiObject = {
-      ...draft,
-      metadata: serverMetadata(before, draft),
-      ...(kind.status ? { status: before['status'] } : {}),
-    };
-    if (next['status'] === undefined) Reflect.deleteProperty(next, 'status');
-    if (equal(specOf(before), specOf(next))) return next;
-    return { ...next, metadata: { ...next.metadata, generation: before.metadata.generation + 1 } };
-  }
-
   private require(kind: Kind, namespace: string | null, name: string): ApiObject {
     const found = this.get(kind, namespace, name);
     if (found === null) throw notFound(kind.plural, kind.group, name);
@@ -279,12 +252,6 @@ export class ObjectStore {
         'Forbidden',
         `${plural} "${name}" is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`,
       );
-  }
-
-  private checkIdentity(kind: Kind, draft: ObjectDraft): void {
-    if (draft.apiVersion !== apiVersionOf(kind) || draft.kind !== kind.kind)
-      throw invalid(`the object is a ${draft.apiVersion} ${draft.kind}, expected ${apiVersionOf(kind)} ${kind.kind}`);
-    if (!isName(draft.metadata.name)) throw invalid(`metadata.name: Invalid value: "${draft.metadata.name}"`);
   }
 
   private apiService(kind: Kind): ApiObject | null {
@@ -321,43 +288,4 @@ function isAvailable(service: ApiObject): boolean {
     Array.isArray(conditions) &&
     conditions.filter(isJson).some((c) => c['type'] === 'Available' && c['status'] === 'True')
   );
-}
-
-function withoutStatus(kind: Kind, object: ApiObject): ApiObject {
-  if (!kind.status || kind.kind === 'Namespace') return object;
-  const { status: _ignored, ...rest } = object;
-  return { ...rest, apiVersion: object.apiVersion, kind: object.kind, metadata: object.metadata };
-}
-
-function specOf(object: ApiObject): Json {
-  const { metadata: _metadata, status: _status, ...spec } = object;
-  return spec;
-}
-
-/** Without what every write changes. */
-function bare(object: ApiObject): Json {
-  const { resourceVersion: _version, managedFields: _owners, generation: _generation, ...metadata } = object.metadata;
-  return { ...object, metadata };
-}
-
-const ownership = (object: ApiObject): unknown =>
-  (object.metadata.managedFields ?? []).map(({ manager, operation, fieldsV1 }) => ({ manager, operation, fieldsV1 }));
-
-function sameOwners(a: ApiObject, b: ApiObject): boolean {
-  return equal(ownership(a), ownership(b));
-}
-
-/** What a client sends, with what only the server may set. */
-function serverMetadata(before: ApiObject, draft: ObjectDraft): ObjectMeta {
-  const { uid, resourceVersion, generation, creationTimestamp, deletionTimestamp, namespace } = before.metadata;
-  const { deletionTimestamp: _ignored, ...metadata } = draft.metadata;
-  return {
-    ...metadata,
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
-    uid,
-    resourceVersion,
-    generation,
-    creationTimestamp,
-  };
 }

@@ -21,7 +21,7 @@ describe('the gate of the HelmReleases', () => {
 
   it('counts a release without a status as not ready', () => {
     expect(releases([...many(11), release('new')])).toBe(
-      '11 of 12 ready; waiting for HelmRelease cozy-x/new (no status yet)',
+      '11 of 12 HelmReleases ready; waiting for HelmRelease cozy-x/new (no status yet)',
     );
   });
 
@@ -31,7 +31,7 @@ describe('the gate of the HelmReleases', () => {
     );
     const text = allReady([...waiting, release('z', 'False', 'InstallFailed', 'context deadline exceeded')]);
     expect(text).toMatch(
-      /^0 of 6 ready; waiting for HelmRelease cozy-x\/z \(InstallFailed, context deadline exceeded\); /,
+      /^0 of 6 HelmReleases ready; waiting for HelmRelease cozy-x\/z \(InstallFailed, context deadline exceeded\); /,
     );
     expect(text).toMatch(/ and 2 more$/);
   });

@@ -45,7 +45,7 @@ export function allReady(objects: readonly KubeObject[]): Gate {
     .slice(0, SHOWN)
     .map((object) => `${nameOf(object)} (${reasonOf(conditionOf(object, 'Ready'))})`);
   const more = waiting.length > SHOWN ? ` and ${waiting.length - SHOWN} more` : '';
-  return `${objects.length - waiting.length} of ${objects.length} ready; waiting for ${named.join('; ')}${more}`;
+  return `${objects.length - waiting.length} of ${objects.length} ${objects[0]?.kind ?? 'object'}s ready; waiting for ${named.join('; ')}${more}`;
 }
 
 /** Every HelmRelease, once there are enough to believe that all have been rendered. */
