@@ -145,6 +145,13 @@ async function performPhases(phases: readonly PhaseName[], ctx: StepContext): Pr
   return results;
 }
 
+async function planned(ctx: StepContext): Promise<readonly string[]> {
+  const changes: string[] = [];
+  for (const step of Object.values(STEPS))
+    for (const { sign, what } of (await step.preview?.(ctx)) ?? []) changes.push(`${sign} ${what}`);
+  return changes;
+}
+
 /** A cluster with Cozystack on it, made once: what the later phases begin with. */
 let installed: Promise<StoredObjects> | null = null;
 async function startInstalled(options: Options = {}): Promise<Site> {
@@ -157,7 +164,9 @@ async function startInstalled(options: Options = {}): Promise<Site> {
 
 describe('the cluster phases against the simulated cluster', () => {
   it('install Cozystack, offer the GPUs, build a nested cluster and prove its GPUs', async () => {
-    const site = await start();
+    // A release that fails twice before it installs is how Flux works, not a failure.
+    const transient = { effect: 'release-fails-first', subject: 'cozy-cert-manager/cert-manager', times: 2 } as const;
+    const site = await start({ faults: [transient] });
     const results = await performPhases(CLUSTER_PHASES, site.context());
     expect(results.get('cozystack.await-platform')?.facts?.['releases']).toBeGreaterThan(15);
     expect(results.get('kubevirt.await-allocatable')?.facts).toMatchObject({ allocatable: 8 });
@@ -170,6 +179,21 @@ describe('the cluster phases against the simulated cluster', () => {
     await performPhases(CLUSTER_PHASES, site.context());
     const again = await performPhases(CLUSTER_PHASES, site.context(SPEC, 'run-2'));
     expect([...again].filter(([, result]) => result.changed).map(([name]) => name)).toEqual([]);
+    expect(await planned(site.context())).toEqual([]);
+  });
+
+  it('plan every object on a cluster that has only k3s', async () => {
+    const site = await start();
+    expect(await planned(site.context())).toEqual([
+      '+ HelmChart kube-system/cozy-installer',
+      '+ Package cozystack.cozystack-platform',
+      '~ Tenant tenant-root/root',
+      '~ Package cozystack.kubevirt',
+      '~ KubeVirt kubevirt',
+      '+ Tenant tenant-root/workload',
+      '+ Kubernetes tenant-workload/main',
+      '+ Job default/gpu-provision-acceptance',
+    ]);
   });
 
   it('take away what this run created in reverse order, and leave what another run created', async () => {
@@ -309,6 +333,21 @@ describe('what holds a cluster phase up is said by name', () => {
     expect(await until(site, 'nested.await-nodes', site.context(many))).toMatchObject({
       type: 'NotReadyYet',
       message: expect.stringContaining('Insufficient nvidia.com/H100_SXM5_80GB'),
+    });
+  });
+
+  it('a device plugin that offers too few', async () => {
+    const site = await startInstalled({ faults: [{ effect: 'allocatable-is', value: 7 }] });
+    expect(await until(site, 'kubevirt.await-allocatable')).toMatchObject({
+      message: expect.stringMatching(/^Node h100-01 offers 7 of 8/),
+    });
+  });
+
+  it('a VM that never starts', async () => {
+    const site = await startInstalled({ faults: [{ effect: 'vm-never-starts' }] });
+    expect(await until(site, 'nested.await-nodes')).toMatchObject({
+      type: 'NotReadyYet',
+      message: expect.stringMatching(/^0 of 1 VMs run; VirtualMachineInstance tenant-workload\/kubernetes-main-md0-/),
     });
   });
 
