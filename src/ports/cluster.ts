@@ -1,10 +1,12 @@
 /**
  * A Kubernetes API, reached through the host it runs on. Objects are plain JSON; nothing here knows Cozystack.
- * Every method throws ProvisionError: ClusterUnreachable (retry), ClusterConflict (another owner or invalid object).
+ * Every method throws ProvisionError: ClusterUnreachable (retry), NotReadyYet (the kind, the namespace or a log is not there yet, or the
+ * object changed under us), ClusterConflict (another owner or invalid object).
  * @module
  */
 import type { KubeObject } from '../domain/cluster/objects.js';
 import type { ServerSpec } from '../domain/spec.js';
+
 export type { KubeObject };
 
 export interface ObjectRef {

@@ -13,11 +13,6 @@ export interface Workloads {
   readonly foreignPods: readonly string[];
 }
 
-export interface Process {
-  readonly pid: number;
-  readonly name: string;
-}
-
 /** Namespaces whose pods come with k3s and the platform and return by themselves. */
 const PLATFORM_NAMESPACES = /^(kube-system|kube-public|kube-node-lease|cozy-.*|tenant-root)$/;
 /** States in which nothing of a VM or a pod runs any more. */
