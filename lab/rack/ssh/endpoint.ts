@@ -3,6 +3,7 @@
  * as a process of the host.
  * @module
  */
+import { createSocket } from 'node:dgram';
 import { connect, createServer, type Server as NetServer, type Socket } from 'node:net';
 import ssh2, { type Connection, type ServerChannel } from 'ssh2';
 import type { Kernel } from '../machine/kernel.js';
@@ -17,19 +18,39 @@ const USERS: Readonly<Record<string, number>> = { root: 0, ubuntu: 1000 };
 
 let nextPort = FIRST_PORT + ((process.pid * 131) % (LAST_PORT - FIRST_PORT));
 
-/** Finds a free port on 127.0.0.1 and keeps it by remembering it. */
-async function reservePort(): Promise<number> {
+/**
+ * A port that stays ours while nothing listens on it: its UDP twin is bound for as long as the rack lives, and every rack on this
+ * machine asks for that first.
+ */
+interface Reservation {
+  readonly port: number;
+  release(): void;
+}
+
+async function reservePort(): Promise<Reservation> {
   for (let tries = 0; tries < LAST_PORT - FIRST_PORT; tries += 1) {
     const port = nextPort;
     nextPort = nextPort + 1 > LAST_PORT ? FIRST_PORT : nextPort + 1;
-    const server = createServer();
-    const free = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    const twin = createSocket('udp4');
+    const ours = await new Promise<boolean>((resolve) => {
+      twin.once('error', () => resolve(false));
+      twin.bind({ port, address: '127.0.0.1', exclusive: true }, () => resolve(true));
     });
-    if (free) return port;
+    if (ours && (await isFree(port))) {
+      twin.unref();
+      return { port, release: () => twin.close() };
+    }
+    twin.close();
   }
   throw new Error(`no free TCP port between ${FIRST_PORT} and ${LAST_PORT}`);
+}
+
+function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
 }
 
 export class SshEndpoint {
@@ -38,7 +59,11 @@ export class SshEndpoint {
   private readonly sockets = new Set<Socket>();
   private readonly silent = new Set<Socket>();
 
-  private constructor(readonly port: number) {}
+  private constructor(private readonly reservation: Reservation) {}
+
+  get port(): number {
+    return this.reservation.port;
+  }
 
   static async create(): Promise<SshEndpoint> {
     return new SshEndpoint(await reservePort());
@@ -60,6 +85,7 @@ export class SshEndpoint {
       serve(client, kernel, this),
     );
     const listener = createServer((socket) => {
+      socket.setNoDelay(true);
       this.sockets.add(socket);
       socket.on('close', () => this.sockets.delete(socket));
       socket.on('error', () => {});
@@ -78,6 +104,12 @@ export class SshEndpoint {
   stopListening(): void {
     this.listener?.close();
     this.listener = null;
+  }
+
+  /** For good: the port may go to somebody else. */
+  close(): void {
+    this.down(false);
+    this.reservation.release();
   }
 
   /** The host is gone. Silently: peers get no answer any more instead of a reset. */

@@ -50,6 +50,8 @@ export async function connect(spec: ServerSpec, { secrets, limits, signal }: Con
     client.on('error', (error) => fail(distrust ?? connectFailure(where, error, banner)));
     client.on('close', () => fail(distrust ?? connectFailure(where, null, banner)));
     client.once('ready', () => {
+      // Commands are small packets back and forth: with Nagle's algorithm each waits 40 ms and more for an acknowledgement.
+      client.setNoDelay(true);
       signal?.removeEventListener('abort', abort);
       resolve(client);
     });
