@@ -169,6 +169,20 @@ describe('reboots', () => {
     expect((await ssh.run('cat /proc/sys/kernel/random/boot_id')).stdout).toBe(`${before}\n`);
   });
 
+  it('hang in the shutdown, silent, until the power is cycled', async () => {
+    const { host, ssh, faults } = await fresh();
+    faults.add({ at: 'reboot', effect: { kind: 'hang' } });
+    await ssh.root(['systemctl', 'reboot']);
+    await host.waitFor(({ stage }) => stage === 'shutdown');
+    if (rack === null) throw new Error('no rack');
+    await expect(TestClient.connect(rack, host)).rejects.toThrow('ECONNREFUSED');
+    host.gracefulRestart();
+    expect(host.boots).toHaveLength(1);
+    host.powerCycle();
+    await host.waitFor(({ isUp }) => isUp);
+    expect(host.boots).toHaveLength(2);
+  });
+
   it('skip firmware and GRUB when a kexec kernel is loaded', async () => {
     const { host, ssh } = await fresh();
     await ssh.root(['apt-get', 'install', '-y', 'kexec-tools']);

@@ -23,7 +23,7 @@ export type FaultPoint =
 export type FaultEffect =
   /** `program`: exit code and stderr, instead of its effect or after it. */
   | { readonly kind: 'fail'; readonly exitCode?: number; readonly stderr?: string; readonly when?: 'before' | 'after' }
-  /** Never goes on: a program until it is killed, a boot stage until the power is cut. */
+  /** Never goes on: a program until it is killed, a boot stage or a shutdown (`reboot`) until the power is cut. */
   | { readonly kind: 'hang' }
   /** `ssh`: the connection breaks. Before: the command never runs. During: it runs on. After: its result is lost. */
   | { readonly kind: 'drop-link'; readonly when: 'before' | 'during' | 'after' }

@@ -91,6 +91,8 @@ export interface Workload {
   readonly kind: 'qemu' | 'gpu' | 'user';
   readonly command: string;
   readonly user?: string;
+  /** As ps shows it; `D` is a process that no signal reaches. Default `Sl`. */
+  readonly state?: string;
 }
 
 export interface SimulatedHost {
@@ -125,6 +127,7 @@ export interface SimulatedHost {
   execute(command: string): Promise<{ readonly stdout: string; readonly stderr: string; readonly exitCode: number }>;
   /** Resolves as soon as the predicate holds; asked again after every event of the host. Rejects after the limit (default 10 s). */
   waitFor(predicate: (host: SimulatedHost) => boolean, what?: string, limitMs?: number): Promise<void>;
+  /** Until the host reboots. */
   startWorkload(workload: Workload): void;
   stopWorkloads(): void;
   /** The power fails: what wasn't synced is lost. */

@@ -146,6 +146,12 @@ export class Machine implements SimulatedHost {
     void this.requestReboot('power button', 'orderly', true);
   }
 
+  /** The machine is taken out of the rack. */
+  close(): void {
+    this.powerOff();
+    this.endpoint.close();
+  }
+
   private cut(why: string): void {
     if (this.power === 'off') return;
     this.print(`-- ${why} --`);
@@ -194,6 +200,7 @@ export class Machine implements SimulatedHost {
     this.kernel?.end();
     this.kernel = null;
     this.goingDown = false;
+    this.workloads.length = 0;
     this.ports.clear();
     this.clusterPort = () => null;
     this.endpoint.down(silently);
@@ -213,9 +220,19 @@ export class Machine implements SimulatedHost {
     if (kernel === null || session === null) return;
     this.rebootRequests.push(by);
     this.changed();
-    if (this.strike('reboot', by, kernel.parameters.commandLine)?.kind === 'refuse') return;
+    const fault = this.strike('reboot', by, kernel.parameters.commandLine);
+    if (fault?.kind === 'refuse') return;
     if (this.goingDown && how !== 'immediate') return;
     this.goingDown = true;
+    if (fault?.kind === 'hang') {
+      // Services are gone and the network with them; the kernel waits for a device for ever.
+      void kernel.systemd?.stopAll().then(() => {
+        this.endpoint.down(false);
+        this.enter('shutdown');
+      });
+      return;
+    }
+    if (fault?.kind === 'delay') await delay(fault.ms, kernel.life.signal);
     void this.goDown(kernel, how, off).catch(() => {});
   }
 

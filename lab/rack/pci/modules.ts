@@ -74,7 +74,4 @@ export const BUILTIN_MODULES: ReadonlySet<string> = new Set([
   'iommufd_builtin',
 ]);
 
-/** Loaded at boot of any such server, besides those that devices ask for. */
-export const ALWAYS_LOADED: readonly string[] = ['overlay'];
-
 export const moduleName = (name: string): string => name.replaceAll('-', '_');

@@ -206,7 +206,9 @@ function serve(client: Connection, kernel: Kernel, endpoint: SshEndpoint): void 
         channel.on('error', () => socket.destroy());
         socket.on('error', () => channel.destroy());
         channel.pipe(socket).pipe(channel);
-        kernel.life.signal.addEventListener('abort', () => socket.destroy(), { once: true });
+        const hangUp = (): void => void socket.destroy();
+        kernel.life.signal.addEventListener('abort', hangUp, { once: true });
+        socket.once('close', () => kernel.life.signal.removeEventListener('abort', hangUp));
       });
     });
   });
