@@ -11,7 +11,11 @@ export interface KeyPair {
   readonly publicKey: string;
 }
 
+/** ssh2 1.17 writes about one ed25519 key in 300 so that it can't read it itself; such a key is thrown away. */
 export function makeKeyPair(): KeyPair {
-  const { private: privateKey, public: publicKey } = ssh2.utils.generateKeyPairSync('ed25519');
-  return { privateKey, publicKey: publicKey.split(' ').slice(0, 2).join(' ') };
+  for (;;) {
+    const { private: privateKey, public: publicKey } = ssh2.utils.generateKeyPairSync('ed25519');
+    if (ssh2.utils.parseKey(privateKey) instanceof Error) continue;
+    return { privateKey, publicKey: publicKey.split(' ').slice(0, 2).join(' ') };
+  }
 }
