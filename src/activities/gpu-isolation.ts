@@ -16,8 +16,6 @@ import {
   GRUB_DROP_IN,
   HOOK_PATH,
   INITRAMFS_MODULES_PATH,
-  KNOWN_GOOD_INITRD,
-  KNOWN_GOOD_KERNEL,
   LAUNCHER_PATH,
 } from '../domain/host-layout.js';
 import { ProvisionError } from '../ports/failure.js';
@@ -33,6 +31,7 @@ import {
   launcherName,
   setTrialOrder,
 } from './host/boot.js';
+import { publishKnownGoodDefault, saveBootFiles, verifyKnownGoodDefault } from './host/known-good-default.js';
 import { archiveLedger, noteOnce, readLedgerState, readNote, writeLedgerState, writeNote } from './host/ledger.js';
 import { sha256, type FileContent } from './host/remote-host.js';
 import { REMOVE_FILE } from './host/scripts.js';
@@ -107,10 +106,7 @@ export const isolationSteps = {
       for (const path of out.split('\n').filter((p) => p !== '' && isLeftover(p))) {
         await ctx.host.changeScript(REMOVE_FILE, [path]);
       }
-      for (const path of [...(await bootImages(ctx.host)), GRUB_CFG, GRUB_CUSTOM_CFG]) {
-        ctx.heartbeat(path);
-        await ctx.host.saveOriginal(path, 'isolation.save-boot-state');
-      }
+      await saveBootFiles(ctx, 'isolation.save-boot-state');
     },
     verify: async (ctx) => {
       const entries = await ctx.host.ledger();
@@ -123,28 +119,8 @@ export const isolationSteps = {
   },
 
   'isolation.publish-known-good-default': {
-    apply: async (ctx) => {
-      if (direct(ctx)) return;
-      const booted = await bootedEntry(ctx.host);
-      const content = renderCustomCfg({ runId: ctx.run.id, booted, trial: null, committed: false });
-      // A custom.cfg with the trial in it, from an earlier attempt, already has the known-good default: don't step back.
-      const now = await ctx.host.readFile(GRUB_CUSTOM_CFG);
-      if (now?.includes(`run ${ctx.run.id}.`)) return;
-      await ctx.host.writeFile({ path: GRUB_CUSTOM_CFG, content, mode: '644' }, 'isolation.publish-known-good-default');
-    },
-    verify: async (ctx) => {
-      if (direct(ctx)) return { summary: 'direct strategy: no known-good default' };
-      await checkGrubScript(ctx);
-      const text = await ctx.host.readFile(GRUB_CUSTOM_CFG);
-      if (!text?.includes('set default=gpu-provision-known-good')) {
-        throw new ProvisionError('StepNotVerified', `${GRUB_CUSTOM_CFG} does not make known-good the default`);
-      }
-      const hashes = await ctx.host.hashFiles([KNOWN_GOOD_KERNEL, KNOWN_GOOD_INITRD]);
-      for (const [path, hash] of hashes) {
-        if (hash === null) throw new ProvisionError('StepNotVerified', `${path} does not exist`);
-      }
-      return { summary: 'the entry that already booted is the default' };
-    },
+    apply: (ctx) => publishKnownGoodDefault(ctx, 'isolation.publish-known-good-default'),
+    verify: verifyKnownGoodDefault,
     // Last of all undos: until then every power cut ends in known-good.
     undo: async (ctx) => {
       const owned = await ctx.host.restoreOriginal(GRUB_CUSTOM_CFG);

@@ -11,7 +11,7 @@ import { trialCommandLine } from './gpu-isolation.js';
 import { bootImages, generatedDefault, kernelOf } from './host/boot.js';
 import { DIFF_LEDGER } from './host/boot-scripts.js';
 import { readDevices, readTruthContext } from './host/devices.js';
-import { readLedgerState } from './host/ledger.js';
+import { isUndoneByIsolation, readLedgerState } from './host/ledger.js';
 import { sha256 } from './host/remote-host.js';
 import { cordonNode, readWorkloads, uncordonNode } from './workloads.js';
 
@@ -86,7 +86,7 @@ async function readState(ctx: StepContext, input: VerifyInput): Promise<Isolatio
 
 async function readPlan(ctx: StepContext, input: PlanInput): Promise<RebootPlan> {
   const boot = await ctx.host.bootReading();
-  const entries = (await ctx.host.ledger()).filter((e) => e.step.startsWith('isolation.') && e.current !== null);
+  const entries = (await ctx.host.ledger()).filter((e) => isUndoneByIsolation(e) && e.current !== null);
   const files = entries
     .filter((e) => !isImage(e.path) && e.current?.sha256 !== e.original?.sha256)
     .map((e) => ({

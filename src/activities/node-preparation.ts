@@ -6,6 +6,7 @@ import type { PhaseSteps } from './define-step.js';
 import { claimHost } from './preparation/claim-host.js';
 import { copyKnownGood } from './preparation/copy-known-good.js';
 import { installPackages } from './preparation/install-packages.js';
+import { publishDefault } from './preparation/publish-known-good-default.js';
 import {
   configureContainerd,
   enableServices,
@@ -19,6 +20,7 @@ import {
 export const preparationSteps = {
   'preparation.claim-host': claimHost,
   'preparation.copy-known-good': copyKnownGood,
+  'preparation.publish-known-good-default': publishDefault,
   'preparation.install-packages': installPackages,
   'preparation.load-modules': loadModules,
   'preparation.set-sysctl': setSysctl,

@@ -8,7 +8,7 @@ import { leftovers } from '../domain/boot/initramfs.js';
 import { ProvisionError } from '../ports/failure.js';
 import { contextOf, reporting, type Adapters, type StepContext, type StepInput } from './define-step.js';
 import { bootImages, inspectImage, readGrubEnvironment } from './host/boot.js';
-import { archiveLedger, readLedgerState } from './host/ledger.js';
+import { archiveLedger, isUndoneByIsolation, readLedgerState } from './host/ledger.js';
 import { readDevices } from './host/devices.js';
 import type { LedgerEntry } from './host/remote-host.js';
 
@@ -54,9 +54,6 @@ export function restoreActivities(adapters: Adapters): RestoreActivities {
   };
 }
 
-/** Entries of phase 4 only: what phases 2 and 3 changed stays and is listed. */
-const isIsolation = (entry: LedgerEntry): boolean => /^(isolation|commit)\./.test(entry.step);
-
 const same = (entry: LedgerEntry): boolean =>
   entry.original === null
     ? entry.current === null
@@ -64,7 +61,7 @@ const same = (entry: LedgerEntry): boolean =>
 
 async function verifyRestored(ctx: StepContext, input: RestoredInput): Promise<RestoredFacts> {
   const problems: string[] = [];
-  const entries = (await ctx.host.ledger()).filter(isIsolation);
+  const entries = (await ctx.host.ledger()).filter(isUndoneByIsolation);
   const images = entries.filter((e) => e.path.startsWith('/boot/initrd.img-'));
   const files = entries.filter((e) => !images.includes(e));
   for (const file of files.filter((e) => !same(e))) problems.push(`${file.path} is not as before`);

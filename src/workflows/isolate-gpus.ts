@@ -75,8 +75,8 @@ async function alreadyIsolated(run: Run): Promise<boolean> {
       trial: null,
     };
     await CancellationScope.nonCancellable(() => restoreHost(run, staged));
-    await call('preparation.claim-host', run.step, { site, policy: 'change', summary: 'open a ledger of this run' });
-    await call('preparation.copy-known-good', run.step, { site, policy: 'change', summary: 'copy what boots now' });
+    // The ledger was set aside with that run: this one begins as on a fresh host.
+    for (const step of stepsOf('node-preparation').slice(0, 3)) await staged.saga.step(step);
   }
   return false;
 }

@@ -7,8 +7,6 @@ afterEach(async () => {
   site = undefined;
 });
 
-const TRIAL = 'gpu-provision.trial=';
-
 describe('GPU isolation of a fresh server', () => {
   it('puts all eight on vfio-pci with one reboot, and a second run changes nothing', async () => {
     site = await Site.start();

@@ -72,7 +72,8 @@ for entry in "$ledger"/entries/*; do
   if [ ! -e "$path" ]; then continue; fi
   old=/dev/null
   if [ "$was" = existed ]; then old=$ledger/blobs/$sha; fi
-  diff -u --label "$path" --label "$path (staged)" "$old" "$path"
+  body=$(diff -u "$old" "$path" | tail -n +3)
+  if [ -n "$body" ]; then printf -- '--- %s\\n+++ %s (staged)\\n%s\\n' "$path" "$path" "$body"; fi
 done
 exit 0`;
 

@@ -2,7 +2,13 @@
  * Reads and changes of the boot chain that several activities need.
  * @module
  */
-import { defaultEntry, parseGrubConfig, parseGrubEnvironment, type GrubConfig, type MenuEntry } from '../../domain/boot/grub-config.js';
+import {
+  defaultEntry,
+  parseGrubConfig,
+  parseGrubEnvironment,
+  type GrubConfig,
+  type MenuEntry,
+} from '../../domain/boot/grub-config.js';
 import { parseImageFacts, type ImageFacts } from '../../domain/boot/initramfs.js';
 import {
   GRUBENV,
@@ -42,9 +48,12 @@ export async function inspectImage(host: RemoteHost, image: string): Promise<Ima
   const kernel = kernelOf(image);
   const hash = (await host.hashFiles([image])).get(image) ?? null;
   if (hash === null) throw new ProvisionError('OutputUnexpected', `${image} does not exist`);
-  const out = await host.script(INSPECT_IMAGE, [image, INSPECT_DIR, kernel, hookName, launcherName], { timeoutMs: INSPECT_TIMEOUT_MS });
+  const out = await host.script(INSPECT_IMAGE, [image, INSPECT_DIR, kernel, hookName, launcherName], {
+    timeoutMs: INSPECT_TIMEOUT_MS,
+  });
   const facts = parseImageFacts(image, kernel, hash, out);
-  if (facts === null) throw new ProvisionError('OutputUnexpected', `${image} cannot be read as an image of initramfs-tools`);
+  if (facts === null)
+    throw new ProvisionError('OutputUnexpected', `${image} cannot be read as an image of initramfs-tools`);
   return facts;
 }
 
@@ -69,7 +78,8 @@ export async function generatedDefault(host: RemoteHost): Promise<MenuEntry> {
 export async function bootedEntry(host: RemoteHost): Promise<MenuEntry> {
   const text = await host.readFile(KNOWN_GOOD_STANZA);
   const entry = text === null ? undefined : parseGrubConfig(text).entries[0];
-  if (entry === undefined) throw new ProvisionError('StepNotVerified', `${KNOWN_GOOD_STANZA} does not hold a menu entry`);
+  if (entry === undefined)
+    throw new ProvisionError('StepNotVerified', `${KNOWN_GOOD_STANZA} does not hold a menu entry`);
   return entry;
 }
 
@@ -77,5 +87,6 @@ export async function bootedEntry(host: RemoteHost): Promise<MenuEntry> {
 export async function setTrialOrder(host: RemoteHost, value: '1' | ''): Promise<void> {
   const out = await host.changeScript(SET_GRUB_VARIABLE, [GRUBENV, GRUB_TRIAL_VARIABLE, value]);
   const now = parseGrubEnvironment(out).get(GRUB_TRIAL_VARIABLE) ?? '';
-  if (now !== value) throw new ProvisionError('StepNotVerified', `${GRUB_TRIAL_VARIABLE} reads back as "${now}", not "${value}"`);
+  if (now !== value)
+    throw new ProvisionError('StepNotVerified', `${GRUB_TRIAL_VARIABLE} reads back as "${now}", not "${value}"`);
 }

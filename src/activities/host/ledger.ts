@@ -2,9 +2,9 @@
  * The ledger beyond single files: whose it is, in which state, and notes about what is not a file (holds, masked units, built images).
  * @module
  */
-import { LEDGER_DIR, LEDGER_STATE_FILE, STATE_DIR } from '../../domain/host-layout.js';
+import { KNOWN_GOOD_DIR, LEDGER_DIR, LEDGER_STATE_FILE, STATE_DIR } from '../../domain/host-layout.js';
 import { ProvisionError } from '../../ports/failure.js';
-import { sha256, type RemoteHost } from './remote-host.js';
+import { sha256, type LedgerEntry, type RemoteHost } from './remote-host.js';
 import { WRITE_FILE } from './scripts.js';
 
 export interface LedgerState {
@@ -13,6 +13,12 @@ export interface LedgerState {
   readonly state: 'open' | 'committed';
   /** ISO 8601, by the worker's clock. */
   readonly at: string;
+}
+
+/** What undoing phase 4 puts back: its own files, and everything that decides a boot, whichever phase touched that first. */
+export function isUndoneByIsolation(entry: LedgerEntry): boolean {
+  if (/^(isolation|commit)\./.test(entry.step)) return true;
+  return entry.path.startsWith('/boot/') && !entry.path.startsWith(`${KNOWN_GOOD_DIR}/`);
 }
 
 /** null when the host has no ledger. */

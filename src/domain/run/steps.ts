@@ -34,6 +34,12 @@ export const STEPS = {
       policy: 'change',
       undo: false,
     },
+    {
+      name: 'preparation.publish-known-good-default',
+      summary: 'make the entry that booted the default, before packages rebuild its image',
+      policy: 'change',
+      undo: false,
+    },
     { name: 'preparation.install-packages', summary: 'install packages', policy: 'long-change', undo: false },
     { name: 'preparation.load-modules', summary: 'load kernel modules now and at boot', policy: 'change', undo: false },
     { name: 'preparation.set-sysctl', summary: 'set kernel parameters', policy: 'change', undo: false },

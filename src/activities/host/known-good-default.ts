@@ -1,0 +1,57 @@
+/**
+ * The default boot entry is always one that has already booted. Packages of phase 2 rebuild the boot images, and phase 4 does on
+ * purpose; so before either, the images are saved and custom.cfg makes the known-good copy the default.
+ * @module
+ */
+import { renderCustomCfg } from '../../domain/boot/custom-cfg.js';
+import {
+  GRUB_CFG,
+  GRUB_CUSTOM_CFG,
+  KNOWN_GOOD_ENTRY,
+  KNOWN_GOOD_INITRD,
+  KNOWN_GOOD_KERNEL,
+} from '../../domain/host-layout.js';
+import { ProvisionError } from '../../ports/failure.js';
+import type { StepContext } from '../define-step.js';
+import { bootImages, bootedEntry } from './boot.js';
+import { readLedgerState } from './ledger.js';
+
+const MAKES_IT_DEFAULT = `set default=${KNOWN_GOOD_ENTRY}`;
+
+/** Saves every boot image, grub.cfg and custom.cfg in the ledger. */
+export async function saveBootFiles(ctx: StepContext, step: string): Promise<void> {
+  for (const path of [...(await bootImages(ctx.host)), GRUB_CFG, GRUB_CUSTOM_CFG]) {
+    ctx.heartbeat(path);
+    await ctx.host.saveOriginal(path, step);
+  }
+}
+
+export async function publishKnownGoodDefault(ctx: StepContext, step: string): Promise<void> {
+  if (ctx.spec.boot.strategy === 'direct') return;
+  // With a trial in it already, from an earlier attempt of this run, it has the same default: don't step back.
+  const now = await ctx.host.readFile(GRUB_CUSTOM_CFG);
+  if (now?.includes(MAKES_IT_DEFAULT) === true && now.includes(`run ${ctx.run.id}.`)) return;
+  const booted = await bootedEntry(ctx.host);
+  const content = renderCustomCfg({ runId: ctx.run.id, booted, trial: null, committed: false });
+  await ctx.host.writeFile({ path: GRUB_CUSTOM_CFG, content, mode: '644' }, step);
+}
+
+/** Reads back that GRUB would boot the known-good copy and that the copy is there. Throws StepNotVerified. */
+export async function verifyKnownGoodDefault(ctx: StepContext): Promise<{ readonly summary: string }> {
+  if (ctx.spec.boot.strategy === 'direct') return { summary: 'direct strategy: no known-good default' };
+  await ctx.host.must(['grub-script-check', GRUB_CUSTOM_CFG]);
+  const text = await ctx.host.readFile(GRUB_CUSTOM_CFG);
+  if (!text?.includes(MAKES_IT_DEFAULT)) {
+    throw new ProvisionError('StepNotVerified', `${GRUB_CUSTOM_CFG} does not make known-good the default`);
+  }
+  const hashes = await ctx.host.hashFiles([KNOWN_GOOD_KERNEL, KNOWN_GOOD_INITRD]);
+  for (const [path, hash] of hashes) {
+    if (hash === null) throw new ProvisionError('StepNotVerified', `${path} does not exist`);
+  }
+  return { summary: 'the entry that already booted is the default' };
+}
+
+/** On a host that is isolated the proven entry is the default, and stays so. */
+export async function isCommitted(ctx: StepContext): Promise<boolean> {
+  return (await readLedgerState(ctx.host))?.state === 'committed';
+}

@@ -1,0 +1,30 @@
+/**
+ * From here until phase 4 proves another image, every boot that nobody armed is the one that runs now.
+ * @module
+ */
+import { GRUB_CUSTOM_CFG } from '../../domain/host-layout.js';
+import type { StepImplementation } from '../define-step.js';
+import {
+  isCommitted,
+  publishKnownGoodDefault,
+  saveBootFiles,
+  verifyKnownGoodDefault,
+} from '../host/known-good-default.js';
+
+const STEP = 'preparation.publish-known-good-default';
+const COMMITTED = { summary: 'isolated already: the proven entry is the default' };
+
+export const publishDefault: StepImplementation = {
+  preview: async (ctx) => {
+    if (ctx.spec.boot.strategy === 'direct' || (await isCommitted(ctx))) return [];
+    return [
+      { sign: (await ctx.host.exists(GRUB_CUSTOM_CFG)) ? '~' : '+', kind: 'file', what: GRUB_CUSTOM_CFG, diff: '' },
+    ];
+  },
+  check: async (ctx) => ((await isCommitted(ctx)) ? COMMITTED : null),
+  apply: async (ctx) => {
+    await saveBootFiles(ctx, STEP);
+    await publishKnownGoodDefault(ctx, STEP);
+  },
+  verify: async (ctx) => ((await isCommitted(ctx)) ? COMMITTED : verifyKnownGoodDefault(ctx)),
+};
