@@ -2,18 +2,18 @@
  * One boot of a host: everything that is gone with the next one. Processes, tmpfs, loaded modules, driver bindings, sysctls.
  * @module
  */
-import { attribute, characterDevice, directory, file, link, type Entry } from '../disk/entry.js';
+import { directory, file } from '../disk/entry.js';
 import { FileSystem, type Mount } from '../disk/file-system.js';
 import { DerivedVolume, MemoryVolume, type Volume } from '../disk/volume.js';
 import { PciBus } from '../pci/bus.js';
 import type { PciDevice } from '../pci/device.js';
 import { BUILTIN_MODULES, KERNEL_MODULES, moduleName } from '../pci/modules.js';
-import { moduleSysfs, nvidiaProc, pciDevices, pciSysfs } from '../pci/sysfs.js';
 import type { Call, Program, ProgramResult, Programs } from '../shell/program.js';
 import { Process, type ProcessEnd, type ProcessSpec } from '../shell/process.js';
 import type { SystemManager } from '../systemd/manager.js';
 import { delay, forever } from './clock.js';
 import type { Machine } from './machine.js';
+import { deviceNodes, procTree, sysTree } from './kernel-files.js';
 import { Locks } from './locks.js';
 import { DEFAULT_SYSCTLS, MODULE_SYSCTLS } from './sysctls.js';
 
@@ -41,15 +41,15 @@ export class Kernel {
   private readonly tmp = new MemoryVolume(new Map([['/', directory({ mode: 0o1777 })]]));
   private readonly devices = new DerivedVolume(
     () => this.bus.version,
-    () => this.deviceNodes(),
+    () => deviceNodes(this),
   );
   private readonly sysfs = new DerivedVolume(
     () => this.bus.version + this.moduleVersion,
-    () => this.sys(),
+    () => sysTree(this),
   );
   private readonly procfs = new DerivedVolume(
     () => this.bus.version + this.processVersion + this.sysctls.size,
-    () => this.proc(),
+    () => procTree(this),
   );
   private readonly fileSystems = new Map<number, FileSystem>();
   private processVersion = 0;
@@ -269,128 +269,6 @@ export class Kernel {
 
   get iommu(): boolean {
     return this.machine.hasIommu && !/\b(iommu|intel_iommu)=off\b/.test(this.parameters.commandLine);
-  }
-
-  private deviceNodes(): Map<string, Entry> {
-    return new Map<string, Entry>([
-      ['/dev/null', characterDevice()],
-      ['/dev/zero', characterDevice()],
-      ['/dev/kvm', characterDevice()],
-      [
-        '/dev/kmsg',
-        characterDevice(
-          (text) =>
-            text
-              .split('\n')
-              .filter((line) => line !== '')
-              .forEach((line) => this.log(line)),
-          0o644,
-        ),
-      ],
-      ['/dev/watchdog', characterDevice(() => {}, 0o600)],
-      ['/dev/nvme0n1', characterDevice(() => {}, 0o660)],
-      ...this.machine.disks.map((disk): [string, Entry] => [`/dev/${disk.name}`, characterDevice(() => {}, 0o660)]),
-      ...this.machine.disks.map((disk): [string, Entry] => [`/dev/disk/by-id/${disk.id}`, link(`../../${disk.name}`)]),
-      ...pciDevices(this.bus, this.iommu),
-    ]);
-  }
-
-  private sys(): Map<string, Entry> {
-    const { machine } = this;
-    const dmi: Readonly<Record<string, string>> = {
-      sys_vendor: machine.vendor,
-      product_name: machine.model,
-      product_serial: machine.serial,
-      product_uuid: machine.uuid,
-      board_serial: `${machine.serial}B`,
-      chassis_serial: machine.serial,
-      bios_version: '2.4.4',
-    };
-    return new Map<string, Entry>([
-      ...pciSysfs(this.bus, this.iommu),
-      ...moduleSysfs(this.modules.values()),
-      ...Object.entries(dmi).map(([name, value]): [string, Entry] => [
-        `/sys/class/dmi/id/${name}`,
-        attribute(() => `${value}\n`, undefined, name.endsWith('serial') || name.endsWith('uuid') ? 0o400 : 0o444),
-      ]),
-      ['/sys/firmware/efi/efivars', directory()],
-      ['/sys/firmware/efi/fw_platform_size', attribute(() => '64\n')],
-      ['/sys/kernel/kexec_loaded', attribute(() => (this.kexec === null ? '0\n' : '1\n'))],
-      ['/sys/kernel/kexec_crash_loaded', attribute(() => '0\n')],
-      ['/sys/kernel/security/lockdown', attribute(() => '[none] integrity confidentiality\n')],
-      ['/sys/class/watchdog', directory()],
-      ['/sys/class/net/eno1/operstate', attribute(() => 'up\n')],
-    ]);
-  }
-
-  private proc(): Map<string, Entry> {
-    const { bootId, commandLine, release } = this.parameters;
-    const tree = new Map<string, Entry>([
-      ['/proc/cmdline', attribute(() => `${commandLine}\n`)],
-      ['/proc/uptime', attribute(() => `${this.uptimeSeconds.toFixed(2)} ${(this.uptimeSeconds * 120).toFixed(2)}\n`)],
-      [
-        '/proc/version',
-        attribute(() => `Linux version ${release} (buildd@lcy02-amd64-100) #63-Ubuntu SMP PREEMPT_DYNAMIC\n`),
-      ],
-      ['/proc/loadavg', attribute(() => '0.42 0.40 0.38 1/1423 4242\n')],
-      [
-        '/proc/meminfo',
-        attribute(
-          () =>
-            'MemTotal:       2113372160 kB\nMemFree:        2080000000 kB\nMemAvailable:   2090000000 kB\nHugePages_Total:       0\n',
-        ),
-      ],
-      [
-        '/proc/cpuinfo',
-        attribute(() =>
-          Array.from(
-            { length: 112 },
-            (_, cpu) => `processor\t: ${cpu}\nmodel name\t: Intel(R) Xeon(R) Platinum 8480C\nflags\t\t: fpu vmx\n`,
-          ).join('\n'),
-        ),
-      ],
-      ['/proc/mounts', attribute(() => `${this.machine.mountTable().join('\n')}\n`)],
-      ['/proc/self/mounts', attribute(() => `${this.machine.mountTable().join('\n')}\n`)],
-      [
-        '/proc/modules',
-        attribute(() =>
-          [...this.modules.values()]
-            .map((m) => `${m.name} ${m.size} ${m.usedBy.size} ${[...m.usedBy].join(',') || '-'} Live 0x0\n`)
-            .join(''),
-        ),
-      ],
-      ['/proc/filesystems', attribute(() => 'nodev\tsysfs\nnodev\ttmpfs\n\text4\n\tvfat\n')],
-      ['/proc/sys/kernel/random/boot_id', attribute(() => `${bootId}\n`)],
-      [
-        '/proc/sysrq-trigger',
-        attribute(
-          () => '',
-          (text) => this.machine.sysrq(text.trim()),
-          0o200,
-        ),
-      ],
-      ...nvidiaProc(this.bus),
-    ]);
-    for (const name of this.sysctls.keys()) {
-      tree.set(
-        `/proc/sys/${name.replaceAll('.', '/')}`,
-        attribute(
-          () => `${this.sysctls.get(name) ?? ''}\n`,
-          (text) => void this.sysctls.set(name, text.trim()),
-        ),
-      );
-    }
-    for (const process of this.processes.values()) {
-      tree.set(
-        `/proc/${process.pid}/cmdline`,
-        attribute(() => process.commandLine.replaceAll(' ', '\0')),
-      );
-      tree.set(
-        `/proc/${process.pid}/comm`,
-        attribute(() => `${process.commandLine.split(' ')[0] ?? ''}\n`),
-      );
-    }
-    return tree;
   }
 }
 

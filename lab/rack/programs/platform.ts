@@ -2,7 +2,9 @@
  * Answers that are the same on every such host.
  * @module
  */
-import type { Program, Programs } from '../shell/program.js';
+import { fail, type Program, type Programs } from '../shell/program.js';
+
+const notPlayed: Program = (call) => fail(2, `lab: ${call.name} ${call.args.join(' ')} is not played here`);
 
 const hostname: Program = (call) =>
   call.args.includes('-I')
@@ -83,8 +85,8 @@ export const PLATFORM_PROGRAMS: Programs = {
   ufw: constant('Status: inactive\n'),
   chronyc: constant(''),
   tty: constant('not a tty\n', 1),
-  // Shell built-ins that just-bash lacks; none of them changes what a script here does.
-  umask: constant(''),
-  ulimit: constant('unlimited\n'),
-  trap: constant(''),
+  // Shell built-ins that just-bash lacks. Better no answer than a wrong one: nothing here obeys them.
+  umask: (call) => (call.args.length === 0 ? '0022\n' : notPlayed(call)),
+  ulimit: (call) => (call.args.some((arg) => /^\d+$/.test(arg)) ? notPlayed(call) : 'unlimited\n'),
+  trap: notPlayed,
 };

@@ -5,6 +5,7 @@
 import { delay } from '../machine/clock.js';
 import type { Kernel } from '../machine/kernel.js';
 import type { Process, ProcessEnd } from '../shell/process.js';
+import { environmentOf, expandWord, unmetCondition } from './unit-context.js';
 import { findUnit, parseTimeSpan, splitCommand, wantedBy, type UnitFile } from './unit-file.js';
 
 export type ActiveState = 'inactive' | 'activating' | 'active' | 'deactivating' | 'failed';
@@ -186,7 +187,7 @@ export class SystemManager {
     for (const needed of [...file.words('Unit', 'Requires'), ...file.words('Unit', 'Wants')]) {
       if (needed.endsWith('.service') && needed !== name) await this.start(needed);
     }
-    const unmet = this.unmetCondition(file);
+    const unmet = unmetCondition(file, this.kernel);
     unit.condition = unmet === null;
     if (unmet !== null) {
       this.log(name, `${this.describe(unit)} was skipped because of an unmet condition check (${unmet}).`);
@@ -352,8 +353,10 @@ export class SystemManager {
 
   private spawn(unit: Unit, command: string): Process {
     const file = unit.file;
-    const environment = this.environment(unit);
-    const argv = splitCommand(command.replace(/^[-@+!:]+/, '')).flatMap((word) => this.expand(word, unit, environment));
+    const environment = file === null ? {} : environmentOf(file, this.fs);
+    const argv = splitCommand(command.replace(/^[-@+!:]+/, '')).flatMap((word) =>
+      expandWord(word, unit.name, environment, this.kernel),
+    );
     const [program = ''] = argv;
     const user = file?.get('Service', 'User');
     const missing = program.startsWith('/') && this.fs.entry(program) === undefined;
@@ -374,65 +377,6 @@ export class SystemManager {
     });
     unit.process = process;
     return process;
-  }
-
-  private environment(unit: Unit): Record<string, string> {
-    const environment: Record<string, string> = {};
-    const lines: string[] = (unit.file?.all('Service', 'Environment') ?? []).flatMap((value) => [
-      ...splitCommand(value),
-    ]);
-    for (const path of unit.file?.all('Service', 'EnvironmentFile') ?? []) {
-      lines.push(
-        ...(this.fs.text(path.replace(/^-/, '')) ?? '')
-          .split('\n')
-          .map((line) => line.trim().replaceAll(/^([A-Z_a-z]\w*)="(.*)"$/g, '$1=$2')),
-      );
-    }
-    for (const line of lines) {
-      const at = line.indexOf('=');
-      if (at > 0 && !line.startsWith('#')) environment[line.slice(0, at)] = line.slice(at + 1);
-    }
-    return environment;
-  }
-
-  private expand(word: string, unit: Unit, environment: Readonly<Record<string, string>>): readonly string[] {
-    const whole = /^\$(\w+)$/.exec(word)?.[1];
-    if (whole !== undefined) return (environment[whole] ?? '').split(/\s+/).filter((part) => part !== '');
-    return [
-      word
-        .replaceAll(/\$\{(\w+)\}/g, (_, name: string) => environment[name] ?? '')
-        .replaceAll('$$', '$')
-        .replaceAll(
-          /%([%niHb])/g,
-          (_, letter: string) =>
-            ({
-              '%': '%',
-              n: unit.name,
-              i: /@(.*)\./.exec(unit.name)?.[1] ?? '',
-              H: this.kernel.machine.name,
-              b: this.kernel.parameters.bootId.replaceAll('-', ''),
-            })[letter] ?? '',
-        ),
-    ];
-  }
-
-  private unmetCondition(file: UnitFile): string | null {
-    for (const kind of ['Condition', 'Assert'] as const) {
-      for (const wanted of file.all('Unit', `${kind}KernelCommandLine`)) {
-        const negated = wanted.startsWith('!');
-        const word = negated ? wanted.slice(1) : wanted;
-        const present = this.kernel.parameters.commandLine
-          .split(/\s+/)
-          .some((arg) => arg === word || (!word.includes('=') && arg.startsWith(`${word}=`)));
-        if (present === negated) return `${kind}KernelCommandLine=${wanted}`;
-      }
-      for (const wanted of file.all('Unit', `${kind}PathExists`)) {
-        const negated = wanted.startsWith('!');
-        if ((this.fs.entry(negated ? wanted.slice(1) : wanted) !== undefined) === negated)
-          return `${kind}PathExists=${wanted}`;
-      }
-    }
-    return null;
   }
 
   private startTimer(unit: Unit): string | null {
