@@ -232,7 +232,8 @@ export class FileSystem implements IFileSystem {
       const moved = this.at(path);
       if (moved !== undefined) this.placeAt(to + path.slice(from.length), moved);
     }
-    for (const path of [...this.below(from), from]) this.deleteAt(path);
+    // Deepest first: deleting looks at the folder it deletes from.
+    for (const path of [from, ...this.below(from)].toReversed()) this.deleteAt(path);
   }
 
   resolvePath(base: string, path: string): string {
