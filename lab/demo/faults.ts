@@ -6,6 +6,15 @@ import type { Outcome } from '../../src/domain/run/outcomes.js';
 import type { FaultRule } from '../rack/faults.js';
 import type { SimulatedHost } from '../rack/options.js';
 
+/** Inventory durations. A simulated boot takes half a second, of which a busy machine makes ten. */
+export interface DemoDurations {
+  readonly deadMan: string;
+  /** From the reboot to the first look; then the BMC is asked for help. */
+  readonly wait: string;
+}
+
+export const DURATIONS: DemoDurations = { deadMan: '30s', wait: '25s' };
+
 export interface DemoFault {
   readonly name: string;
   /** What happens, one line. */
@@ -13,6 +22,8 @@ export interface DemoFault {
   /** How a run with it ends when everything is approved. */
   readonly ends: Outcome;
   readonly rules?: readonly FaultRule[];
+  /** Where the demo's usual durations are too short for it. */
+  readonly durations?: Partial<DemoDurations>;
   /** Done before the run starts. */
   readonly before?: (host: SimulatedHost) => void;
   /** Done once, when the approval is asked for. */
@@ -42,6 +53,8 @@ export const DEMO_FAULTS: readonly DemoFault[] = [
     summary: 'the new image boots without network: the dead-man reboots into known good',
     ends: 'restored',
     rules: [{ at: 'boot', match: 'network', boot: TRIAL, effect: { kind: 'refuse' } }],
+    // Long enough for the dead-man to act before the BMC does.
+    durations: { wait: '60s' },
   },
   {
     name: 'kernel-panic',
@@ -69,6 +82,8 @@ export const DEMO_FAULTS: readonly DemoFault[] = [
     summary: 'the worker is killed while the host is away, and started again: the run goes on where it was',
     ends: 'provisioned',
     killsWorker: true,
+    // Temporal notices after ten seconds that a worker is gone.
+    durations: { deadMan: '90s', wait: '100s' },
   },
   {
     name: 'vm-is-running',

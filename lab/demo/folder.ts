@@ -5,6 +5,7 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import type { DemoDurations } from './faults.js';
 import { BadOption } from './options.js';
 
 export interface DemoFolder {
@@ -59,6 +60,7 @@ export interface DemoServer {
   readonly bmcCredentials: string;
   readonly clientKey: string;
   readonly knownHosts: string;
+  readonly durations: DemoDurations;
 }
 
 export const SITE = 'demo';
@@ -73,7 +75,7 @@ export async function writeInventory(folder: DemoFolder, server: DemoServer): Pr
   await writeFile(folder.inventory, `# Written by the demo. A real one: examples/inventory.yaml\n${yaml}`);
 }
 
-/** As in the field, except for the durations: a simulated boot takes half a second, not fifteen minutes. */
+/** As in the field, except for the durations. */
 function inventoryOf(server: DemoServer): object {
   return {
     site: SITE,
@@ -96,10 +98,10 @@ function inventoryOf(server: DemoServer): object {
     defaults: {
       ssh: { user: 'ubuntu', key: 'file:./id_ed25519', knownHosts: 'file:./known_hosts' },
       boot: {
-        deadMan: '30s',
+        deadMan: server.durations.deadMan,
         settle: '2s',
         approval: { expires: '1h', reminder: '10m' },
-        ladder: { wait: '40s', look: '3s', graceful: '3s', powerCycle: '30s' },
+        ladder: { wait: server.durations.wait, look: '3s', graceful: '3s', powerCycle: '30s' },
       },
     },
     servers: {

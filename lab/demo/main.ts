@@ -11,7 +11,7 @@ import { startRack } from '../rack/index.js';
 import { startTemporal } from '../tools/start-temporal.js';
 import { ToolUnavailable } from '../tools/tool.js';
 import { attend } from './attend.js';
-import { DEMO_FAULTS } from './faults.js';
+import { DEMO_FAULTS, DURATIONS } from './faults.js';
 import { openDemoFolder, writeInventory, type DemoFolder } from './folder.js';
 import { BadOption, parseOptions, USAGE, type DemoOptions } from './options.js';
 import { demoEnv, MAIN, runStartProvision, startWorker } from './programs.js';
@@ -92,6 +92,7 @@ async function run(
     bmcCredentials: `${BMC_LOGIN.user}:${BMC_LOGIN.password}`,
     clientKey: rack.clientKey,
     knownHosts: rack.knownHosts,
+    durations: { ...DURATIONS, ...fault?.durations },
   });
 
   const { address, namespace } = temporal;
