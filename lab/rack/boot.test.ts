@@ -12,7 +12,7 @@ const IMAGE = '/boot/initrd.img-6.8.0-60-generic';
 
 const HOOK_TEXT = renderHook({
   id: '10de:2330',
-  addresses: FIRST_SERVER_GPUS as `0000:${string}`[],
+  addresses: FIRST_SERVER_GPUS,
   resource: 'nvidia.com/H100_SXM5_80GB',
   nvswitch: 'none',
 });
@@ -94,7 +94,7 @@ async function publish(ssh: TestClient, path: string, content: string, mode = '6
 
 async function must(ssh: TestClient, command: string): Promise<string> {
   const answer = await ssh.script(command);
-  expect(answer, command).toMatchObject({ exitCode: 0 });
+  expect(answer).toMatchObject({ exitCode: 0 });
   return answer.stdout;
 }
 

@@ -169,12 +169,16 @@ function serve(client: Connection, kernel: Kernel, endpoint: SshEndpoint): void 
       const session = acceptSession();
       let environment: Record<string, string> = {};
       let running: { kill(signal: string): void } | null = null;
+      /** A signal may come while the command still waits for its standard input. */
+      let early: string | null = null;
       session.on('env', (accept, _reject, info) => {
         environment = { ...environment, [info.key]: info.val };
         (accept as (() => void) | undefined)?.();
       });
       session.on('signal', (accept, _reject, info) => {
-        running?.kill(info.name.replace(/^SIG/, ''));
+        const name = info.name.replace(/^SIG/, '');
+        if (running === null) early = name;
+        else running.kill(name);
         (accept as (() => void) | undefined)?.();
       });
       session.on('exec', (accept, _reject, info) => {
@@ -182,6 +186,7 @@ function serve(client: Connection, kernel: Kernel, endpoint: SshEndpoint): void 
         channel.on('error', () => {});
         void runCommand(channel, info.command, uid, environment, kernel, endpoint, (process) => {
           running = process;
+          if (early !== null) process.kill(early);
         });
       });
     });
