@@ -101,4 +101,27 @@ describe('the SSH server of a host', () => {
     expect(host.ssh.port).toBe(port);
     expect(await attempt({ privateKey: rack.clientKey })).toBe('ready');
   });
+
+  it('stays silent after a power cut where the rack says so, until the host is back', async () => {
+    const other = await startRack({ hosts: [{ name: 'quiet', bootMilliseconds: 10, silentPowerCut: true }] });
+    const quiet = other.host('quiet');
+    const client = new ssh2.Client();
+    const lost = new Promise<string>((resolve) => {
+      client.once('error', (error) => resolve(error.message));
+    });
+    await new Promise<void>((resolve) => {
+      client.once('ready', () => resolve());
+      client.connect({
+        host: quiet.ssh.host,
+        port: quiet.ssh.port,
+        username: 'ubuntu',
+        privateKey: other.clientKey,
+        keepaliveInterval: 50,
+        keepaliveCountMax: 2,
+      });
+    });
+    quiet.powerCut();
+    expect(await lost).toBe('Keepalive timeout');
+    await other.close();
+  });
 });
