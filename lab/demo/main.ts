@@ -131,6 +131,8 @@ async function run(
   const command = { server: SERVER, folder, env, interactive, resultsToStderr: options.json };
   const code = await runStartProvision(command, over.signal).finally(() => over.abort());
   await attendance;
+  // While it shows the run, the command reads the terminal's keys, Ctrl-C among them, and says so with its exit code.
+  if (code === INTERRUPTED) return code;
 
   const view = await client.status(SERVER);
   await writeFile(folder.report, `${JSON.stringify(view, null, 2)}\n`);
