@@ -10,47 +10,46 @@ import type { Cluster, ClusterProvider } from '../../ports/cluster.js';
 import { ProvisionError } from '../../ports/failure.js';
 import type { HostProvider } from '../../ports/host.js';
 import { ApiCluster } from './api-cluster.js';
-import { Connection } from './connection.js';
-import { parseKubeconfig, type Kubeconfig } from './kubeconfig.js';
+import { loadKubeconfig, type Kubeconfig } from './kubeconfig.js';
 
 const READ_TIMEOUT_MS = 30_000;
 
-interface Open {
-  readonly cluster: Cluster;
-  readonly connection: Connection;
-}
-
-/** `nested` is found by the name its kubeconfig has, so one connection serves all activities of a server. */
+/** A kubeconfig is read once, and its cluster serves all activities of the server until the API cannot be used as it was. */
 export function createClusterProvider({ hosts }: { readonly hosts: HostProvider }): ClusterProvider {
-  const open = new Map<string, Promise<Open>>();
+  const open = new Map<string, Promise<Cluster>>();
 
-  const reuse = async (key: string, make: () => Promise<Open>): Promise<Cluster> => {
+  const reuse = async (key: string, make: () => Promise<Cluster>): Promise<Cluster> => {
     let entry = open.get(key);
     if (entry === undefined) {
       entry = make();
       open.set(key, entry);
     }
     try {
-      return (await entry).cluster;
+      return await entry;
     } catch (error) {
       open.delete(key);
       throw error;
     }
   };
 
-  const connect = (spec: ServerSpec, key: string, name: string, config: Kubeconfig, address: string): Open => {
-    const connection = new Connection(config, () => hosts.get(spec).openStream(address, config.port), name);
-    const forget = (): void => {
-      open.delete(key);
-      connection.close();
-    };
-    return { connection, cluster: new ApiCluster(connection, name, forget) };
-  };
+  const connect = (
+    spec: ServerSpec,
+    key: string,
+    name: string,
+    { config, port }: Kubeconfig,
+    address: string,
+  ): Cluster =>
+    new ApiCluster({
+      config,
+      open: () => hosts.get(spec).openStream(address, port),
+      name,
+      onBroken: () => open.delete(key),
+    });
 
   const host = (spec: ServerSpec): Promise<Cluster> => {
     const key = spec.name;
     return reuse(key, async () => {
-      const config = parseKubeconfig(await readKubeconfig(hosts, spec), `${spec.name}:${KUBECONFIG_PATH}`);
+      const config = loadKubeconfig(await readKubeconfig(hosts, spec), `${spec.name}:${KUBECONFIG_PATH}`);
       return connect(spec, key, `the API of ${spec.name}`, config, config.host);
     });
   };
@@ -66,16 +65,12 @@ export function createClusterProvider({ hosts }: { readonly hosts: HostProvider 
         const source = `Secret ${namespace}/${secret}`;
         const data = textAt(found, 'data', field);
         if (data === null) throw new ProvisionError('NotReadyYet', `${source} has no ${field} yet`);
-        const config = parseKubeconfig(Buffer.from(data, 'base64').toString('utf8'), source);
+        const config = loadKubeconfig(Buffer.from(data, 'base64').toString('utf8'), source);
         const address = await clusterIP(outer, config.host);
         return connect(spec, key, `the nested API ${config.host} of ${spec.name}`, config, address);
       });
     },
-    close: async () => {
-      const entries = await Promise.allSettled(open.values());
-      open.clear();
-      for (const entry of entries) if (entry.status === 'fulfilled') entry.value.connection.close();
-    },
+    close: async () => open.clear(),
   };
 }
 

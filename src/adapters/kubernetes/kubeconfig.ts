@@ -1,20 +1,30 @@
 /**
- * A kubeconfig's current context, as far as certificates and tokens go. The text holds credentials: it stays in this process.
+ * A kubeconfig as the library reads it, once it is known to hold nothing but data. The text holds credentials: it stays in this process.
  * @module
  */
+import { KubeConfig } from '@kubernetes/client-node';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { ProvisionError } from '../../ports/failure.js';
 
 export interface Kubeconfig {
-  /** Host name or address that the API's certificate is for, and its port. */
+  readonly config: KubeConfig;
+  /** Host name or address of the API, and its port. */
   readonly host: string;
   readonly port: number;
-  readonly ca: string;
-  readonly clientCert: string | null;
-  readonly clientKey: string | null;
-  readonly token: string | null;
 }
+
+/**
+ * The text comes from another machine. The library would run its `exec` commands and read its files (`token-file`, `client-key`) here,
+ * on the machine of the worker, hand the result to the server it names, and connect past the host with `proxy-url`.
+ */
+const onlyData = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
+  z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? `${issue.keys.join(', ')} cannot be used: of another machine's kubeconfig only certificates, keys and tokens in the text are`
+        : undefined,
+  });
 
 const NAMED = { name: z.string() };
 const FILE = z.looseObject({
@@ -23,13 +33,17 @@ const FILE = z.looseObject({
   clusters: z.array(
     z.looseObject({
       ...NAMED,
-      cluster: z.looseObject({ server: z.url(), 'certificate-authority-data': z.base64() }),
+      cluster: onlyData({
+        server: z.url({ protocol: /^https$/ }),
+        'certificate-authority-data': z.base64().min(1),
+        'tls-server-name': z.string().optional(),
+      }),
     }),
   ),
   users: z.array(
     z.looseObject({
       ...NAMED,
-      user: z.looseObject({
+      user: onlyData({
         'client-certificate-data': z.base64().optional(),
         'client-key-data': z.base64().optional(),
         token: z.string().optional(),
@@ -40,26 +54,21 @@ const FILE = z.looseObject({
 
 const HTTPS_PORT = 443;
 
-const pem = (data: string | undefined): string | null =>
-  data === undefined ? null : Buffer.from(data, 'base64').toString('utf8');
-
-/** `source` names where the text came from, for messages; the text itself is never quoted. */
-export function parseKubeconfig(text: string, source: string): Kubeconfig {
+/** `source` names where the text came from, for messages; the text itself is never quoted. Throws ClusterUnreachable. */
+export function loadKubeconfig(text: string, source: string): Kubeconfig {
   const file = FILE.safeParse(yamlOrNull(text));
   if (!file.success) throw unusable(source, z.prettifyError(file.error));
-  const { contexts, clusters, users } = file.data;
-  const context = contexts.find((entry) => entry.name === file.data['current-context'])?.context;
-  const cluster = clusters.find((entry) => entry.name === context?.cluster)?.cluster;
-  const user = users.find((entry) => entry.name === context?.user)?.user;
-  if (cluster === undefined || user === undefined) throw unusable(source, 'its current context names nothing');
+  const config = new KubeConfig();
+  // Not the text: another parser could read it differently from what was checked.
+  config.loadFromString(JSON.stringify(file.data));
+  const cluster = config.getCurrentCluster();
+  if (cluster === null || config.getCurrentUser() === null)
+    throw unusable(source, 'its current context names no cluster and user that it has');
   const server = new URL(cluster.server);
   return {
+    config,
     host: server.hostname.replace(/^\[|\]$/g, ''),
     port: server.port === '' ? HTTPS_PORT : Number(server.port),
-    ca: pem(cluster['certificate-authority-data']) ?? '',
-    clientCert: pem(user['client-certificate-data']),
-    clientKey: pem(user['client-key-data']),
-    token: user.token ?? null,
   };
 }
 
