@@ -12,7 +12,7 @@ const STYLES: readonly (readonly [RegExp, Style])[] = [
   [/^(?<part> ok) \d /, 'green'],
   [/^(?<part> >>) \d /, 'yellow'],
   [/^ !! \d /, 'red'],
-  [/^\S+ {2}provision {2}.* {3}(?:NO WORKER|NO TEMPORAL|THE RUN DOES NOT ANSWER).*/, 'red'],
+  [/^(?:\S+ {2}provision {2}.*)? {3}(?:NO WORKER|NO TEMPORAL|THE RUN DOES NOT ANSWER)/, 'red'],
   [/^\+- (?:GATE|QUESTION) /, 'bold'],
   [/^(?<part>\| WARNS)/, 'yellow'],
   [/^ {2}(?<part>BLOCK) /, 'red'],

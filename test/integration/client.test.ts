@@ -52,33 +52,17 @@ async function served<T>(name: string, use: () => Promise<T>): Promise<T> {
       ...common,
       taskQueue: WORKFLOW_QUEUE,
       workflowBundle: { codePath: inject('workflowBundle') },
-      workerDeploymentOptions: { version: VERSION, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' },
     }),
     Worker.create({ ...common, taskQueue: hostQueue(siteOf(name)), activities }),
     Worker.create({ ...common, taskQueue: watchQueue(siteOf(name)), activities }),
   ]);
   const running = workers.map((worker) => worker.run());
   try {
-    await makeCurrent(connection);
     return await use();
   } finally {
     for (const worker of workers) worker.shutdown();
     await Promise.all(running);
     await connection.close();
-  }
-}
-
-const VERSION = { deploymentName: 'gpu-provision', buildId: 'test' };
-
-/** A versioned worker gets no run before its version is the current one; the server knows the version from its first poll. */
-async function makeCurrent(connection: NativeConnection): Promise<void> {
-  for (;;) {
-    try {
-      await connection.workflowService.setWorkerDeploymentCurrentVersion({ namespace: temporal.namespace, ...VERSION });
-      return;
-    } catch (error) {
-      if (!/Worker Deployment (?:not )?found|no Worker Deployment/i.test(String(error))) throw error;
-    }
   }
 }
 

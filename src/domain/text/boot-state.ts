@@ -50,5 +50,11 @@ export function bootHeadline(status: RunStatus, now: string | null): string | nu
     return `${what}, asked ${ago(reboot.requestedAt ?? status.now)}, still shutting down`;
   }
   if (reboot.outcome === null || reboot.purpose === 'undo') return null;
+  if (!isUndoing(status)) return hasRunningStep(status) ? null : `${what} ended in the new image; verifying`;
   return FAILED[reboot.outcome.kind] ?? null;
+}
+
+/** The commit's steps say themselves what they do. */
+function hasRunningStep({ phases }: RunStatus): boolean {
+  return phases.some(({ steps }) => steps.some(({ state }) => state === 'running'));
 }

@@ -6,6 +6,7 @@ import type { RunStatus } from '../run/messages.js';
 import type { Contact, RunView } from '../run/view.js';
 import { isAway } from './boot-state.js';
 import { hang, spread } from './layout.js';
+import { columns } from './plain.js';
 import { clock, minutes, secondsBetween, stopwatch, when } from './times.js';
 
 export function renderHeader(view: RunView, width: number): string[] {
@@ -17,14 +18,23 @@ export function renderHeader(view: RunView, width: number): string[] {
     const indent = ' '.repeat(3);
     return spread(`${name}   ${started}`, `${worker}   ${clock(now)}`, width, indent);
   }
-  return [...spread(`${name}   ${trouble(contact, now)}`, clock(now), width, '   '), ...lastKnown(view, width)];
+  const words = trouble(contact, now);
+  const oneLine = `${name}   ${words}`;
+  const head =
+    columns(oneLine) + 2 + columns(clock(now)) <= width
+      ? spread(oneLine, clock(now), width)
+      : [...spread(name, clock(now), width), ...hang('   ', words, width)];
+  return [...head, ...lastKnown(view, width)];
 }
 
 function trouble(contact: Exclude<Contact, { kind: 'ok' }>, now: string): string {
   const since = contact.since === null ? '' : ` for ${stopwatch(secondsBetween(contact.since, now))}`;
   if (contact.kind === 'no-temporal') return `NO TEMPORAL at ${contact.address}${since}`;
   if (contact.kind === 'no-worker') return `NO WORKER on queue ${contact.queue}${since} (gpu-provision worker)`;
-  return `THE RUN DOES NOT ANSWER${since}: a worker polls ${contact.queue}, but its workflow task fails (see its log)`;
+  return (
+    `THE RUN DOES NOT ANSWER${since}: a worker polls ${contact.queue}, but the run's workflow task fails ` +
+    `or waits for another version of the worker (see the worker's log)`
+  );
 }
 
 /** What can still be said, and what the host does on its own meanwhile. */

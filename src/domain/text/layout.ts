@@ -85,15 +85,10 @@ export function packed(items: readonly string[], prefix: string, width: number, 
   });
 }
 
-/** A name and what it says: `  cause     87:00.0 stayed on nvidia`. */
-export function row(label: string, text: string, width: number, indent = '  ', labelWidth = 10): string[] {
-  return hang(
-    `${indent}${plain(label)
-      .padEnd(labelWidth - 1)
-      .slice(0, labelWidth - 1)} `,
-    text,
-    width,
-  );
+/** A name and what it says: `  cause     87:00.0 stayed on nvidia`. A longer name is cut. */
+export function row(label: string, text: string, width: number, labelWidth = 10): string[] {
+  const name = cut(label, labelWidth - 1);
+  return hang(`  ${name}${' '.repeat(labelWidth - columns(name))}`, text, width);
 }
 
 /** Cut to a width, the loss marked. */

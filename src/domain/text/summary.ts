@@ -8,6 +8,7 @@ import { phaseOf } from '../run/phases.js';
 import { PAST } from '../run/questions.js';
 import { outcomeOf, type RunView } from '../run/view.js';
 import { hang, packed, row, spread } from './layout.js';
+import { columns, plain } from './plain.js';
 import { duration, secondsBetween, when } from './times.js';
 
 interface Ending {
@@ -72,7 +73,7 @@ const phases: Row = (status) =>
   status.findings.length > 0
     ? []
     : status.phases.flatMap(({ name, state, summary }) =>
-        state === 'pending' || summary === '' ? [] : [line(phaseOf(name).title.split(' ')[0] ?? name, summary)],
+        state === 'pending' || summary === '' ? [] : [line(phaseOf(name).title, summary)],
       );
 const remains: Row = (status) => {
   if (status.findings.some(({ area }) => area === 'remains')) return [];
@@ -144,8 +145,15 @@ function title(name: string, server: string, figures: readonly string[], exit: n
   return [...lines, ...spread(last, `exit ${exit}`, width, '  ')];
 }
 
+/** Columns of labels: as in `  cause     `, and what longer ones need. */
+const LABEL_COLUMNS = { least: 10, most: 16 };
+
 function rows(lines: readonly Line[], width: number): string[] {
-  return lines.flatMap(({ label, text }, i) => row(label === lines[i - 1]?.label ? '' : label, text, width));
+  const longest = Math.max(0, ...lines.map(({ label }) => columns(plain(label))));
+  const labelWidth = Math.min(LABEL_COLUMNS.most, Math.max(LABEL_COLUMNS.least, longest + 1));
+  return lines.flatMap(({ label, text }, i) =>
+    row(label === lines[i - 1]?.label ? '' : label, text, width, labelWidth),
+  );
 }
 
 function elapsed(status: RunStatus): string {

@@ -69,6 +69,14 @@ const undoing = run({
   events: [{ at: at('14:30:00'), phase: 'gpu-isolation', kind: 'undo', text: 'undo begins' }],
 });
 
+const verifying = run({
+  ...waiting,
+  reboot: {
+    ...waiting.reboot!,
+    outcome: { ...fellBack.reboot!.outcome!, kind: 'trial', evidence: 'token seen twice' },
+  },
+});
+
 const refusedSignal = run({
   ...atGate,
   lastRefusal: 'approve: digest 0000-0000 is not the one being asked, 7f3a-91c2: review that plan.',
@@ -89,6 +97,7 @@ const SCREENS: Readonly<Record<string, Render>> = {
   'watch-gate': watch(atGate, '14:32:07'),
   'watch-refused-signal': watch(refusedSignal, '14:32:07'),
   'watch-reboot-wait': watch(waiting, '14:48:47'),
+  'watch-verifying': watch(verifying, '14:55:00'),
   'watch-fell-back': watch(fellBack, '15:23:57'),
   'watch-undo': watch(undoing, '14:32:00'),
   'watch-parked': watch(parked, '15:40:00'),
