@@ -11,7 +11,7 @@ export type FaultPoint =
   | 'ssh'
   /** a stage of the boot is entered - `firmware`, `grub`, `kernel`, `init-top/NAME`, `mount-root`, `sshd`, `network` */
   | 'boot'
-  /** GRUB writes its environment - the variable names */
+  /** GRUB writes its environment - the path of the block */
   | 'grub-save-env'
   /** a driver is about to get a device - `ADDRESS DRIVER` */
   | 'pci-bind'

@@ -26,7 +26,7 @@ import { createActivities, type Activities } from '../../src/worker.js';
 import { serverSpec } from '../support/server-spec.js';
 
 Runtime.install({
-  logger: new DefaultLogger('WARN'),
+  logger: new DefaultLogger('ERROR'),
   telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR' }) } },
 });
 

@@ -139,11 +139,17 @@ export class Machine implements SimulatedHost {
   }
 
   gracefulRestart(): void {
-    void this.requestReboot('power button: restart', 'orderly');
+    if (this.hearsPowerButton()) void this.requestReboot('power button: restart', 'orderly');
   }
 
   gracefulShutdown(): void {
-    void this.requestReboot('power button', 'orderly', true);
+    if (this.hearsPowerButton()) void this.requestReboot('power button', 'orderly', true);
+  }
+
+  /** logind acts on the button: what hangs before systemd, or panics, never notices it. */
+  private hearsPowerButton(): boolean {
+    const reached = this.boots.at(-1)?.reached;
+    return reached === 'system' || reached === 'up';
   }
 
   /** The machine is taken out of the rack. */

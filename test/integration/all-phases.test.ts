@@ -1,0 +1,24 @@
+import { expect, it } from 'vitest';
+import { ALL_PHASES, Site, story } from './rig.js';
+
+it('takes a fresh server through all eight phases to a GPU job, and a second run changes nothing', async () => {
+  const site = await Site.start();
+  try {
+    const run = await site.begin(ALL_PHASES);
+    await run.approve();
+    const status = await run.end();
+    expect(status.outcome, story(status)).toBe('provisioned');
+    expect(status.phases.map((p) => p.state)).toEqual(Array.from({ length: 8 }, () => 'done'));
+    const before = site.snapshot();
+    const again = await (await site.begin(ALL_PHASES)).end();
+    expect(again.outcome, story(again)).toBe('provisioned');
+    expect(again.phases.flatMap((p) => p.steps.filter((s) => s.state === 'done').map((s) => s.name))).toEqual([
+      // Every run takes the lock for itself.
+      'preparation.claim-host',
+    ]);
+    expect(site.snapshot()).toEqual(before);
+    expect(site.host.boots).toHaveLength(2);
+  } finally {
+    await site.close();
+  }
+});
