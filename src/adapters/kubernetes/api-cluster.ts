@@ -48,18 +48,25 @@ interface ApiClusterOptions {
 
 export class ApiCluster implements Cluster {
   private readonly name: string;
+  private readonly http: StreamHttp;
   private readonly objects: JsonObjectApi;
   private readonly core: CoreV1Api;
 
   constructor({ config, open, name, onBroken }: ApiClusterOptions) {
+    this.http = new StreamHttp(open, name, onBroken);
     const configuration = createConfiguration({
       baseServer: new ServerConfiguration(config.getCurrentCluster()?.server ?? '', {}),
       authMethods: { default: config },
-      httpApi: wrapHttpLibrary(new StreamHttp(open, name, onBroken)),
+      httpApi: wrapHttpLibrary(this.http),
     });
     this.name = name;
     this.objects = new JsonObjectApi(configuration);
     this.core = new CoreV1Api(configuration);
+  }
+
+  /** Ends its connections, and with them what is being asked. */
+  close(): void {
+    this.http.close();
   }
 
   raw(path: string): Promise<string> {

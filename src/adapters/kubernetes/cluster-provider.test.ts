@@ -94,17 +94,21 @@ describe('a cluster reached through its host', () => {
     expect(await cluster.delete(ref('a'))).toBe(false);
   });
 
-  it('leaves no stream open, whether the API answers or refuses', async () => {
+  it('keeps its stream for the next request, and closes it in the end', async () => {
     const api = await startApi();
     const streams: Duplex[] = [];
-    const cluster = await provider(
+    const clusters = provider(
       () => api.kubeconfig,
       () => api.port,
       streams,
-    ).host(SPEC);
-    const asked = ['/readyz', '/nothing'].map((path) => cluster.raw(path));
-    await Promise.allSettled(asked);
-    expect(streams.map((stream) => stream.destroyed)).toEqual([true, true]);
+    );
+    const cluster = await clusters.host(SPEC);
+    await cluster.raw('/readyz');
+    await expect(cluster.raw('/nothing')).rejects.toMatchObject({ type: 'NotReadyYet' });
+    await cluster.apply(map('a', { k: '1' }));
+    expect(streams.map((stream) => stream.destroyed)).toEqual([false]);
+    await clusters.close();
+    await expect.poll(() => streams.map((stream) => stream.destroyed)).toEqual([true]);
   });
 
   it('says that the cluster is unreachable when the stream breaks, and closes it', async () => {
@@ -120,7 +124,7 @@ describe('a cluster reached through its host', () => {
       streams,
     ).host(SPEC);
     await expect(cluster.raw('/readyz')).rejects.toMatchObject({ type: 'ClusterUnreachable' });
-    expect(streams.map((stream) => stream.destroyed)).toEqual([true]);
+    await expect.poll(() => streams.map((stream) => stream.destroyed)).toEqual([true]);
   });
 
   it('passes on why the host gives no stream', async () => {

@@ -16,9 +16,9 @@ const READ_TIMEOUT_MS = 30_000;
 
 /** A kubeconfig is read once, and its cluster serves all activities of the server until the API cannot be used as it was. */
 export function createClusterProvider({ hosts }: { readonly hosts: HostProvider }): ClusterProvider {
-  const open = new Map<string, Promise<Cluster>>();
+  const open = new Map<string, Promise<ApiCluster>>();
 
-  const reuse = async (key: string, make: () => Promise<Cluster>): Promise<Cluster> => {
+  const reuse = async (key: string, make: () => Promise<ApiCluster>): Promise<Cluster> => {
     let entry = open.get(key);
     if (entry === undefined) {
       entry = make();
@@ -38,13 +38,18 @@ export function createClusterProvider({ hosts }: { readonly hosts: HostProvider 
     name: string,
     { config, port }: Kubeconfig,
     address: string,
-  ): Cluster =>
-    new ApiCluster({
+  ): ApiCluster => {
+    const cluster = new ApiCluster({
       config,
       open: () => hosts.get(spec).openStream(address, port),
       name,
-      onBroken: () => open.delete(key),
+      onBroken: () => {
+        open.delete(key);
+        cluster.close();
+      },
     });
+    return cluster;
+  };
 
   const host = (spec: ServerSpec): Promise<Cluster> => {
     const key = spec.name;
@@ -70,7 +75,11 @@ export function createClusterProvider({ hosts }: { readonly hosts: HostProvider 
         return connect(spec, key, `the nested API ${config.host} of ${spec.name}`, config, address);
       });
     },
-    close: async () => open.clear(),
+    close: async () => {
+      const clusters = await Promise.allSettled(open.values());
+      open.clear();
+      for (const cluster of clusters) if (cluster.status === 'fulfilled') cluster.value.close();
+    },
   };
 }
 

@@ -1,14 +1,14 @@
 /**
- * The library's HTTP through byte streams: each request is a channel of its own in the host's SSH connection. So none is idle when an API
- * that restarts drops its connections, and none is left behind.
+ * The library's HTTP through byte streams. Its own, node-fetch, would lose why a stream could not be opened, which decides what happens
+ * next; and connections are kept, since a TLS handshake for each request triples the work of a run that mostly asks and waits.
  * @module
  */
-import { Agent, type AgentOptions } from 'node:https';
+import { Agent, request as startRequest, type AgentOptions } from 'node:https';
 import type { ClientRequestArgs } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { buffer } from 'node:stream/consumers';
+import { connect, type ConnectionOptions } from 'node:tls';
 import {
-  IsomorphicFetchHttpLibrary,
   ResponseContext,
   SelfDecodingBody,
   type PromiseHttpLibrary,
@@ -18,13 +18,17 @@ import { ProvisionError } from '../../ports/failure.js';
 
 /** One request with its answer; a single-node API answers in milliseconds, and in seconds while it restarts. */
 const REQUEST_TIMEOUT_MS = 30_000;
+/** Connections kept; activities of one server run a few at a time, and each is a channel of the host's SSH connection. */
+const MAX_CONNECTIONS = 4;
+/** An unused channel is given back after this long. */
+const IDLE_TIMEOUT_MS = 60_000;
 const USER_AGENT = 'gpu-provision';
 
 export class StreamHttp implements PromiseHttpLibrary {
-  private readonly http = new IsomorphicFetchHttpLibrary();
+  private agent: StreamAgent | undefined;
 
   constructor(
-    /** Gives a new stream to the API, or throws ProvisionError. */
+    /** Gives a new stream to the API, or throws. */
     private readonly open: () => Promise<Duplex>,
     /** For messages: `the API of h100-01`. */
     private readonly name: string,
@@ -32,7 +36,7 @@ export class StreamHttp implements PromiseHttpLibrary {
     private readonly onBroken: () => void,
   ) {}
 
-  /** Any HTTP code is returned. Throws ClusterUnreachable when there is no answer, and what opening the stream throws. */
+  /** Any HTTP code is returned. Throws ClusterUnreachable when there is no answer, and the ProvisionError of a stream that did not open. */
   async send(request: RequestContext): Promise<ResponseContext> {
     try {
       const response = await this.exchange(request);
@@ -46,51 +50,82 @@ export class StreamHttp implements PromiseHttpLibrary {
     }
   }
 
-  private async exchange(request: RequestContext): Promise<ResponseContext> {
-    const stream = await this.open();
-    const limit = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
-    request.setSignal(limit);
-    request.setHeaderParam('User-Agent', USER_AGENT);
-    // KubeConfig has put an agent there, whose options are what it knows of certificates and names.
-    const agent = request.getAgent();
-    request.setAgent(new StreamAgent(agent instanceof Agent ? agent.options : {}, stream));
-    try {
-      const { httpStatusCode, headers, body } = await this.http.send(request).toPromise();
-      // Here and not where the library reads it, so that an answer which breaks off counts as none.
-      const whole = await body.binary();
-      return new ResponseContext(httpStatusCode, headers, new SelfDecodingBody(Promise.resolve(whole)));
-    } catch (error) {
-      throw limit.aborted ? new Error(`nothing within ${REQUEST_TIMEOUT_MS / 1000} s`, { cause: error }) : error;
-    } finally {
-      stream.destroy();
-    }
+  close(): void {
+    this.agent?.destroy();
+  }
+
+  private exchange(request: RequestContext): Promise<ResponseContext> {
+    const agent = this.agentOf(request);
+    const headers = { ...request.getHeaders(), 'User-Agent': USER_AGENT };
+    return new Promise((resolve, reject) => {
+      const outgoing = startRequest(
+        request.getUrl(),
+        { agent, method: request.getHttpMethod(), headers },
+        (incoming) => {
+          const answered = Object.entries(incoming.headers).map(([name, value]) => [name, String(value)]);
+          buffer(incoming).then(
+            (body) =>
+              resolve(
+                new ResponseContext(
+                  incoming.statusCode ?? 0,
+                  Object.fromEntries(answered),
+                  new SelfDecodingBody(Promise.resolve(body)),
+                ),
+              ),
+            reject,
+          );
+        },
+      );
+      // Covers connecting too, unlike the request's own timeout, which counts silence on a socket that is there.
+      const limit = setTimeout(
+        () => outgoing.destroy(new Error(`no answer within ${REQUEST_TIMEOUT_MS / 1000} s`)),
+        REQUEST_TIMEOUT_MS,
+      );
+      outgoing.on('close', () => clearTimeout(limit));
+      outgoing.on('error', reject);
+      outgoing.end(request.getBody());
+    });
+  }
+
+  /** KubeConfig gives each request an agent of its own, whose options are what it knows of certificates and names. */
+  private agentOf(request: RequestContext): StreamAgent {
+    const signed = request.getAgent();
+    this.agent ??= new StreamAgent(signed instanceof Agent ? signed.options : {}, this.open);
+    return this.agent;
   }
 }
 
-/** Does TLS over a stream that is there already. */
+/** Does TLS over the streams it is given. Node's types know no asynchronous createConnection, its documentation does. */
 class StreamAgent extends Agent {
-  private readonly tls: ConnectionOptions;
-
   constructor(
-    options: AgentOptions,
-    private readonly stream: Duplex,
+    private readonly tls: AgentOptions,
+    private readonly open: () => Promise<Duplex>,
   ) {
-    super(options);
-    this.tls = options;
+    super({ ...tls, keepAlive: true, maxSockets: MAX_CONNECTIONS, timeout: IDLE_TIMEOUT_MS });
   }
 
-  override createConnection(request: ClientRequestArgs & ConnectionOptions): TLSSocket {
-    const socket = connect({
-      ...this.tls,
-      socket: this.stream,
-      // The kubeconfig's host, which the certificate is for; the stream may lead there under another address.
-      host: request.host ?? '',
-      // Set by Node, and empty for an address, which is no server name.
-      servername: request.servername ?? '',
-      // Whatever NODE_TLS_REJECT_UNAUTHORIZED says: these requests carry an administrator's credentials.
-      rejectUnauthorized: true,
-    });
-    this.stream.once('error', (error: Error) => socket.destroy(error));
-    return socket;
+  override createConnection(
+    request: ClientRequestArgs & ConnectionOptions,
+    done: (error: Error | null, stream?: Duplex) => void,
+  ): undefined {
+    this.open().then(
+      (stream) => {
+        const socket = connect({
+          ...this.tls,
+          socket: stream,
+          // The kubeconfig's host, which the certificate is for; the stream may lead there under another address.
+          host: request.host ?? '',
+          // Set by Node, and empty for an address, which is no server name.
+          servername: request.servername ?? '',
+          // Whatever NODE_TLS_REJECT_UNAUTHORIZED says: these requests carry an administrator's credentials.
+          rejectUnauthorized: true,
+        });
+        socket.once('secureConnect', () => done(null, socket));
+        socket.once('error', done);
+        stream.once('error', (error: Error) => socket.destroy(error));
+      },
+      (error: unknown) => done(error instanceof Error ? error : new Error(String(error))),
+    );
+    return undefined;
   }
 }
