@@ -52,7 +52,7 @@ export const STEP_TABLES = {
 export interface Activities {
   /** For `WorkerOptions.activities`. */
   readonly activities: NonNullable<WorkerOptions['activities']>;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** Every activity, over real adapters. */

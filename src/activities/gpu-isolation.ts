@@ -34,6 +34,7 @@ import {
 import { publishKnownGoodDefault, saveBootFiles, verifyKnownGoodDefault } from './host/known-good-default.js';
 import { archiveLedger, noteOnce, readLedgerState, readNote, writeLedgerState, writeNote } from './host/ledger.js';
 import { sha256, type FileContent } from './host/remote-host.js';
+import { previewFile } from './host/preview.js';
 import { REMOVE_FILE } from './host/scripts.js';
 
 /** Timers of Ubuntu that install packages and rebuild images behind our back. */
@@ -60,12 +61,7 @@ function fileStep(
   render: (ctx: StepContext) => Promise<FileContent> | FileContent,
 ): UndoableStepImplementation {
   return {
-    preview: async (ctx) => {
-      const file = await render(ctx);
-      if (await ctx.host.fileIs(file)) return [];
-      const old = await ctx.host.readFile(file.path);
-      return [{ sign: old === null ? '+' : '~', kind: 'file', what: file.path, diff: '' }];
-    },
+    preview: async (ctx) => previewFile(ctx.host, await render(ctx)),
     check: async (ctx) => {
       const file = await render(ctx);
       return (await ctx.host.fileIs(file)) ? { summary: `${file.path} is as wanted` } : null;

@@ -146,6 +146,7 @@ async function readPlan(run: Run): Promise<RebootPlan> {
 }
 
 async function verifyDevices(run: Run): Promise<void> {
+  run.currentStep = 'isolation.verify-devices';
   run.truthTable = await call(
     'isolation.verify-devices',
     { ...run.step, baseline: baselineOf(run) },
@@ -173,7 +174,7 @@ const COMMIT = [
 /** Forward only. What fails here waits for a person; the host is in the proven boot, and known-good is still the default. */
 async function commit(run: Run, bootId: string): Promise<void> {
   const { site } = run;
-  for (let attempt = 1; ; attempt += 1) {
+  for (;;) {
     try {
       for (const step of COMMIT) {
         run.beginStep(step.name, step.summary);
@@ -190,7 +191,7 @@ async function commit(run: Run, bootId: string): Promise<void> {
       return;
     } catch (error) {
       rethrowBug(error);
-      await needsHands(run, error, attempt);
+      await needsHands(run, error);
     }
   }
 }

@@ -15,6 +15,7 @@ import { PHASES, phaseOf, type PhaseName } from '../domain/run/phases.js';
 import { stepsOf } from '../domain/run/steps.js';
 import { call } from './act.js';
 import { secondsOf } from './durations.js';
+import { provisionedFindings } from './findings.js';
 import { fail, failureType, reportFailure, rethrowBug } from './failure.js';
 import { isolateGpus } from './isolate-gpus.js';
 import { ask } from './question.js';
@@ -37,6 +38,7 @@ export async function provisionServer(input: ProvisionInput): Promise<RunStatus>
     await phase(run, 'nested-cluster');
     await phase(run, 'acceptance');
     await release(run);
+    run.findings = provisionedFindings(run);
     run.setOutcome('provisioned');
   } catch (error) {
     rethrowBug(error);

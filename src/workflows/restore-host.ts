@@ -30,7 +30,7 @@ export async function restoreHost(run: Run, staged: Staged): Promise<void> {
       return await attemptRestore(run, staged);
     } catch (error) {
       rethrowBug(error);
-      await needsHands(run, error, attempt);
+      await needsHands(run, error);
     }
   }
 }
@@ -108,14 +108,16 @@ async function currentBoot(run: Run): Promise<BootOutcome> {
 }
 
 /** Waits, without limit, for a person to say that the host can be looked at again. It trusts nothing: everything is done anew. */
-export async function needsHands(run: Run, error: unknown, attempt: number): Promise<void> {
+export async function needsHands(run: Run, error: unknown): Promise<void> {
   const report = reportFailure(error, run.currentPhase, run.currentStep);
   run.failure ??= report;
   run.instructions = handsOn(run);
   if (run.currentPhase !== null) run.setPhase(run.currentPhase, 'waiting', `needs hands: ${report.message}`);
   run.setOutcome('needs-hands');
+  run.handsNeeded += 1;
+  const times = run.handsNeeded;
   await ask(run, {
-    id: attempt === 1 ? 'needs-hands' : `needs-hands#${attempt}`,
+    id: times === 1 ? 'needs-hands' : `needs-hands#${times}`,
     kind: 'needs-hands',
     text: `the host can't be proven safe: ${report.message}`,
     digest: '',

@@ -87,6 +87,8 @@ export class Run {
   instructions: string[] = [];
   waitedSeconds = 0;
   cordonedAt: string | null = null;
+  /** How often hands were needed, so that each question has an id of its own. */
+  handsNeeded = 0;
   /** The boot that undo's own reboot ended in. */
   ordinaryBootId: string | null = null;
   currentPhase: PhaseName | null = null;
@@ -130,6 +132,7 @@ export class Run {
 
   beginPhase(name: PhaseName): void {
     const phase = this.phase(name);
+    this.currentStep = null;
     phase.startedAt ??= now();
     phase.state = 'running';
     phase.seconds = null;
@@ -165,6 +168,7 @@ export class Run {
 
   endStep(name: string, state: StepStatus['state'], result: Pick<StepResult, 'summary'>): void {
     const steps = this.stepsOfCurrentPhase();
+    if (state !== 'failed') this.currentStep = null;
     const at = steps.findIndex((s) => s.name === name);
     const step = steps[at];
     if (step !== undefined)

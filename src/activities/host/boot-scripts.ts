@@ -76,6 +76,3 @@ for entry in "$ledger"/entries/*; do
   if [ -n "$body" ]; then printf -- '--- %s\\n+++ %s (staged)\\n%s\\n' "$path" "$path" "$body"; fi
 done
 exit 0`;
-
-/** Past boots as systemd knows them: first and last message of each, microseconds since 1970. */
-export const LIST_BOOTS = `journalctl --list-boots --output=json --no-pager 2>/dev/null || true`;
