@@ -4,6 +4,7 @@
  * @module
  */
 import { CancellationScope, sleep } from '@temporalio/workflow';
+import type { CommitActivities } from '../activities/commit.js';
 import type { BootOutcome } from '../domain/boot/reboot.js';
 import { trialToken } from '../domain/boot/reboot.js';
 import { planDifference, type RebootPlan } from '../domain/boot/plan.js';
@@ -38,6 +39,8 @@ export async function isolateGpus(run: Run): Promise<void> {
     await verifyDevices(run);
     await sleep(spec.boot.settleSeconds * 1_000, { summary: 'settling: drivers may be rebound minutes after a boot' });
     await verifyDevices(run);
+    // Still undoable: a dead-man that fired in between, or a default entry that is not what was proven, is found here.
+    await take(run, PROVE, boot.bootId);
     verified = boot.bootId;
   } catch (error) {
     rethrowBug(error);
@@ -164,29 +167,40 @@ function bootFailed(run: Run, boot: BootOutcome): Error {
   return fail('BootFailed', `reboot ${run.rebootStatus?.number ?? 1}: ${boot.kind}. ${boot.evidence}`, boot);
 }
 
-const COMMIT = [
+interface CommitStep {
+  readonly name: keyof CommitActivities;
+  readonly summary: string;
+}
+
+const PROVE: readonly CommitStep[] = [
   { name: 'commit.confirm-boot', summary: 'confirm, so that the dead-man stops' },
   { name: 'commit.check-default', summary: 'the generated default is what was proven' },
+];
+
+const COMMIT: readonly CommitStep[] = [
   { name: 'commit.make-default', summary: 'let the proven entry be the default' },
   { name: 'commit.close', summary: 'remove the dead-man, unmask timers, close the ledger' },
-] as const;
+];
 
-/** Forward only. What fails here waits for a person; the host is in the proven boot, and known-good is still the default. */
+async function take(run: Run, steps: readonly CommitStep[], bootId: string): Promise<void> {
+  for (const { name, summary } of steps) {
+    run.beginStep(name, summary);
+    const said = await call(name, { ...run.step, bootId }, { site: run.site, policy: 'undo', summary });
+    run.endStep(name, 'done', { summary: said });
+  }
+}
+
+/** Forward only. What fails here waits for a person; the host is in the proven boot, and confirmed. */
 async function commit(run: Run, bootId: string): Promise<void> {
-  const { site } = run;
   for (;;) {
     try {
-      for (const step of COMMIT) {
-        run.beginStep(step.name, step.summary);
-        const summary = await call(step.name, { ...run.step, bootId }, { site, policy: 'undo', summary: step.summary });
-        run.endStep(step.name, 'done', { summary });
-      }
-      await call('workloads.uncordon', run.step, { site, policy: 'undo', summary: 'let the scheduler back' });
+      await take(run, COMMIT, bootId);
+      await call('workloads.uncordon', run.step, { site: run.site, policy: 'undo', summary: 'let the scheduler back' });
       const count = run.input.spec.gpus.addresses.length;
       run.setPhase(
         'gpu-isolation',
         'done',
-        `${count}/${count} vfio-pci, checked twice; the proven entry is the default`,
+        `${count}/${count} vfio-pci, checked twice; default entry = the one proven`,
       );
       return;
     } catch (error) {

@@ -112,9 +112,29 @@ describe('every way a reboot can end', () => {
     expect(world.reboots).toBe(1);
   });
 
-  it('a commit that fails leaves known-good the default and waits for a person', async () => {
+  it('a dead-man that fires before the confirmation is a boot that fell back: undone, not committed', async () => {
+    const world = new World();
+    world.faults = [{ at: 'commit.confirm-boot', type: 'CommandFailed' }];
+    world.on.set('commit.confirm-boot', () => world.powerCut());
+    rig = await Rig.start(world);
+    await rig.approve();
+    const { status } = await rig.end();
+    expect(status.outcome).toBe('restored');
+    expect(world).toMatchObject({ entry: 'default', committed: false });
+  });
+
+  it('a default entry that is not what was proven is undone, not committed', async () => {
     const world = new World();
     world.faults = [{ at: 'commit.check-default', type: 'Drifted' }];
+    rig = await Rig.start(world);
+    await rig.approve();
+    expect((await rig.end()).status.outcome).toBe('restored');
+    expect(world.committed).toBe(false);
+  });
+
+  it('a commit that fails goes forward only, and waits for a person', async () => {
+    const world = new World();
+    world.faults = [{ at: 'commit.make-default', type: 'StepNotVerified' }];
     rig = await Rig.start(world);
     await rig.approve();
     await rig.leapUntilAsked('needs-hands');

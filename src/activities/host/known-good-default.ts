@@ -10,6 +10,7 @@ import {
   KNOWN_GOOD_ENTRY,
   KNOWN_GOOD_INITRD,
   KNOWN_GOOD_KERNEL,
+  TRIAL_ENTRY,
 } from '../../domain/host-layout.js';
 import { ProvisionError } from '../../ports/failure.js';
 import type { StepContext } from '../define-step.js';
@@ -34,6 +35,14 @@ export async function publishKnownGoodDefault(ctx: StepContext, step: string): P
   const booted = await bootedEntry(ctx.host);
   const content = renderCustomCfg({ runId: ctx.run.id, booted, trial: null, committed: false });
   await ctx.host.writeFile({ path: GRUB_CUSTOM_CFG, content, mode: '644' }, step);
+}
+
+/** Whether all of it is done already, by whichever run: known-good is the default, no trial is in the menu, every image is saved. */
+export async function isKnownGoodDefault(ctx: StepContext): Promise<boolean> {
+  const text = await ctx.host.readFile(GRUB_CUSTOM_CFG);
+  if (text?.includes(MAKES_IT_DEFAULT) !== true || text.includes(TRIAL_ENTRY)) return false;
+  const saved = new Set((await ctx.host.ledger()).map((entry) => entry.path));
+  return [...(await bootImages(ctx.host)), GRUB_CFG, GRUB_CUSTOM_CFG].every((path) => saved.has(path));
 }
 
 /** Reads back that GRUB would boot the known-good copy and that the copy is there. Throws StepNotVerified. */

@@ -6,6 +6,7 @@ import { GRUB_CUSTOM_CFG } from '../../domain/host-layout.js';
 import type { StepImplementation } from '../define-step.js';
 import {
   isCommitted,
+  isKnownGoodDefault,
   publishKnownGoodDefault,
   saveBootFiles,
   verifyKnownGoodDefault,
@@ -16,12 +17,14 @@ const COMMITTED = { summary: 'isolated already: the proven entry is the default'
 
 export const publishDefault: StepImplementation = {
   preview: async (ctx) => {
-    if (ctx.spec.boot.strategy === 'direct' || (await isCommitted(ctx))) return [];
-    return [
-      { sign: (await ctx.host.exists(GRUB_CUSTOM_CFG)) ? '~' : '+', kind: 'file', what: GRUB_CUSTOM_CFG, diff: '' },
-    ];
+    if (ctx.spec.boot.strategy === 'direct' || (await isCommitted(ctx)) || (await isKnownGoodDefault(ctx))) return [];
+    const sign = (await ctx.host.exists(GRUB_CUSTOM_CFG)) ? '~' : '+';
+    return [{ sign, kind: 'file', what: GRUB_CUSTOM_CFG, diff: '' }];
   },
-  check: async (ctx) => ((await isCommitted(ctx)) ? COMMITTED : null),
+  check: async (ctx) => {
+    if (await isCommitted(ctx)) return COMMITTED;
+    return (await isKnownGoodDefault(ctx)) ? verifyKnownGoodDefault(ctx) : null;
+  },
   apply: async (ctx) => {
     await saveBootFiles(ctx, STEP);
     await publishKnownGoodDefault(ctx, STEP);
