@@ -7,11 +7,17 @@ const HOSTS = 200;
 
 describe('one process', () => {
   it(`holds ${HOSTS} hosts, each with its own key, boot and disk`, { timeout: 120_000 }, async () => {
-    const rack = await startRack({ hosts: Array.from({ length: HOSTS }, (_, index) => ({ name: `h100-${index}`, bootMilliseconds: 1 })) });
+    const rack = await startRack({
+      hosts: Array.from({ length: HOSTS }, (_, index) => ({ name: `h100-${index}`, bootMilliseconds: 1 })),
+    });
     const answers = await Promise.all(
       rack.hosts.map(async (host) => {
         const client = await TestClient.connect(rack, host);
-        const { stdout } = await client.root(['sh', '-c', 'hostname > /etc/who; cat /etc/who /proc/sys/kernel/random/boot_id']);
+        const { stdout } = await client.root([
+          'sh',
+          '-c',
+          'hostname > /etc/who; cat /etc/who /proc/sys/kernel/random/boot_id',
+        ]);
         client.close();
         return stdout;
       }),
