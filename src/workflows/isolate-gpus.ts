@@ -10,6 +10,7 @@ import { trialToken } from '../domain/boot/reboot.js';
 import { planDifference, type RebootPlan } from '../domain/boot/plan.js';
 import { stepsOf } from '../domain/run/steps.js';
 import { call } from './act.js';
+import { secondsOf } from './durations.js';
 import { fail, reportFailure, rethrowBug } from './failure.js';
 import { ask } from './question.js';
 import { reboot } from './reboot.js';
@@ -37,6 +38,7 @@ export async function isolateGpus(run: Run): Promise<void> {
     const boot = await reboot(run, { purpose: 'forward', oldBootId: plan.bootId, trial });
     if (boot.bootId === null || boot.kind !== (trial === null ? 'default' : 'trial')) throw bootFailed(run, boot);
     await verifyDevices(run);
+    await awaitK3s(run);
     await sleep(spec.boot.settleSeconds * 1_000, { summary: 'settling: drivers may be rebound minutes after a boot' });
     await verifyDevices(run);
     // Still undoable: a dead-man that fired in between, or a default entry that is not what was proven, is found here.
@@ -156,6 +158,19 @@ async function verifyDevices(run: Run): Promise<void> {
     { site: run.site, policy: 'read', summary: 'truth table: every GPU on vfio-pci, and nothing else' },
   );
   run.event('verified', `${run.truthTable.rows.length} of ${run.truthTable.rows.length} GPUs on vfio-pci`);
+}
+
+/** A cluster that was there before the reboot must be back after it; its API takes a while. */
+async function awaitK3s(run: Run): Promise<void> {
+  if (run.phaseState('k3s') !== 'done') return;
+  run.currentStep = 'k3s.await-node';
+  await call('k3s.await-node', run.step, {
+    site: run.site,
+    policy: 'cluster-wait',
+    summary: 'wait until k3s is back',
+    scheduleToCloseSeconds: secondsOf.k3sReturns,
+  });
+  run.event('verified', 'k3s is back');
 }
 
 function baselineOf(run: Run): NonNullable<Run['facts']>['baseline'] {

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { ClusterApi, ClusterFault, HostDevice, StoredObjects } from '../../../lab/cluster/contract.js';
 import { startClusterApi } from '../../../lab/cluster/index.js';
 import { serverSpec } from '../../../test/support/server-spec.js';
@@ -256,6 +256,11 @@ describe('traps of the platform', () => {
       ]),
     );
     const site = await start({ stored, faults: [{ effect: 'allocatable-lost-after-restart' }] });
+    const cluster = await site.context().clusters.host(SPEC);
+    await vi.waitFor(async () => {
+      const [node] = await cluster.list({ apiVersion: 'v1', kind: 'Node' });
+      expect(node).toHaveProperty(['status', 'allocatable', SPEC.gpus.resource], '0');
+    });
     const result = await perform('kubevirt.await-allocatable', site.context());
     expect(result.facts).toMatchObject({ allocatable: 8, virtHandlerRestarts: 1 });
   });
