@@ -109,9 +109,12 @@ async function phase(run: Run, name: PhaseName): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     run.beginPhase(name);
     try {
-      const summaries: string[] = [];
-      for (const step of stepsOf(name)) summaries.push((await saga.step(step)).summary);
-      run.setPhase(name, 'done', summaries.at(-1) ?? '');
+      let summary = '';
+      for (const step of stepsOf(name)) {
+        const result = await saga.step(step);
+        if (step.name === phaseOf(name).saidBy) summary = result.summary;
+      }
+      run.setPhase(name, 'done', summary);
       return;
     } catch (error) {
       rethrowBug(error);

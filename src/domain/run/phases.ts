@@ -3,6 +3,8 @@
  * @module
  */
 
+import type { StepName } from './steps.js';
+
 export const PHASE_NAMES = [
   'preflight',
   'node-preparation',
@@ -25,6 +27,8 @@ export interface Phase {
   readonly summary: string;
   /** What a failure for good means for this phase's effects (design, section 2). */
   readonly afterFailure: 'refused' | 'parks' | 'undone';
+  /** The step whose summary stands for the phase in one line. */
+  readonly saidBy: StepName;
   /** As the plan says it. */
   readonly fate: string;
   /** Phases whose result it builds on: when one of these is left out of a run, it is verified first. */
@@ -38,6 +42,7 @@ export const PHASES: readonly Phase[] = [
     title: 'preflight',
     summary: 'read-only facts and checks',
     afterFailure: 'refused',
+    saidBy: 'preflight.check',
     fate: 'changes nothing',
     needs: [],
   },
@@ -47,6 +52,7 @@ export const PHASES: readonly Phase[] = [
     title: 'preparation',
     summary: 'known-good copy, packages, modules, sysctl, storage filters',
     afterFailure: 'parks',
+    saidBy: 'preparation.install-packages',
     fate: 'stays after failure',
     needs: [],
   },
@@ -56,6 +62,7 @@ export const PHASES: readonly Phase[] = [
     title: 'k3s',
     summary: 'pinned k3s server; the node stays NotReady until the CNI of phase 5',
     afterFailure: 'parks',
+    saidBy: 'k3s.await-node',
     fate: 'removed if phase 3 fails',
     needs: ['node-preparation'],
   },
@@ -65,6 +72,7 @@ export const PHASES: readonly Phase[] = [
     title: 'gpu isolation',
     summary: 'stage, approval, one-shot reboot, wait, verify, commit',
     afterFailure: 'undone',
+    saidBy: 'isolation.inspect-images',
     fate: 'undone after failure',
     needs: ['node-preparation'],
   },
@@ -74,6 +82,7 @@ export const PHASES: readonly Phase[] = [
     title: 'cozystack',
     summary: 'operator, platform package, root tenant',
     afterFailure: 'parks',
+    saidBy: 'cozystack.await-platform',
     fate: 'stays',
     needs: ['k3s'],
   },
@@ -83,6 +92,7 @@ export const PHASES: readonly Phase[] = [
     title: 'kubevirt',
     summary: 'GPUs as permitted host devices; the node must offer them',
     afterFailure: 'parks',
+    saidBy: 'kubevirt.await-allocatable',
     fate: 'undone',
     needs: ['cozystack', 'gpu-isolation'],
   },
@@ -92,6 +102,7 @@ export const PHASES: readonly Phase[] = [
     title: 'nested cluster',
     summary: 'tenant cluster with GPUs and the GPU Operator',
     afterFailure: 'parks',
+    saidBy: 'nested.await-gpus',
     fate: 'removed only if this run created it',
     needs: ['kubevirt'],
   },
@@ -101,6 +112,7 @@ export const PHASES: readonly Phase[] = [
     title: 'acceptance',
     summary: 'a GPU job on every GPU it can reach',
     afterFailure: 'parks',
+    saidBy: 'acceptance.await-job',
     fate: 'job deleted afterwards',
     needs: ['nested-cluster'],
   },
