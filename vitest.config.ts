@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Four tiers: pure code beside its source, workflows with skipped time, replay, and whole runs on a real Temporal server. */
+/** Three tiers: unit tests beside their source, workflows with skipped time, and whole runs on a real Temporal server. */
 export default defineConfig({
   test: {
     projects: [
