@@ -53,7 +53,8 @@ async function confirmBoot(ctx: StepContext, input: CommitInput): Promise<string
   const end = Date.now() + DEAD_MAN_STOPS_WITHIN_MS;
   for (;;) {
     const state = (await ctx.host.exec(['systemctl', 'is-active', DEAD_MAN_UNIT])).stdout.trim();
-    if (state !== 'active' && state !== 'activating') return `confirmed; the dead-man is ${state}`;
+    // Only what it says plainly: no answer comes from a host that the dead-man is taking down.
+    if (state === 'inactive' || state === 'failed') return `confirmed; the dead-man is ${state}`;
     if (Date.now() > end)
       throw new ProvisionError('StepNotVerified', `${DEAD_MAN_UNIT} is still ${state} after the confirmation`);
     await delay(LOOK_EVERY_MS, undefined, { signal: ctx.signal });
@@ -93,16 +94,22 @@ async function checkDefault(ctx: StepContext, input: CommitInput): Promise<strin
 
 const withoutDevice = (path: string): string => path.replace(/^\([^)]*\)/, '');
 
-async function makeDefault(ctx: StepContext): Promise<string> {
+async function makeDefault(ctx: StepContext, input: CommitInput): Promise<string> {
   if (ctx.spec.boot.strategy === 'direct') return 'direct strategy: the new image is the default already';
-  await setTrialOrder(ctx.host, '');
   const content = renderCustomCfg({
     runId: ctx.run.id,
     booted: await bootedEntry(ctx.host),
     trial: null,
     committed: true,
   });
-  await ctx.host.writeFile({ path: GRUB_CUSTOM_CFG, content, mode: '644' }, 'commit.make-default');
+  const file = { path: GRUB_CUSTOM_CFG, content, mode: '644' };
+  // Once it is written, a host that rebooted since runs the proven entry. Until then it is back in known-good.
+  const running = await ctx.host.bootReading();
+  if (running.bootId !== input.bootId && !(await ctx.host.fileIs(file))) {
+    throw new ProvisionError('Drifted', `boot ${running.bootId} runs, ${input.bootId} was verified`);
+  }
+  await setTrialOrder(ctx.host, '');
+  await ctx.host.writeFile(file, 'commit.make-default');
   await ctx.host.must(['grub-script-check', GRUB_CUSTOM_CFG]);
   return 'the proven entry is the default; known-good stays in the menu';
 }

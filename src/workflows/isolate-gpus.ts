@@ -11,7 +11,7 @@ import { planDifference, type RebootPlan } from '../domain/boot/plan.js';
 import { stepsOf } from '../domain/run/steps.js';
 import { call } from './act.js';
 import { secondsOf } from './durations.js';
-import { fail, reportFailure, rethrowBug } from './failure.js';
+import { fail, failureType, reportFailure, rethrowBug } from './failure.js';
 import { ask } from './question.js';
 import { reboot } from './reboot.js';
 import { needsHands, restoreHost, type Staged } from './restore-host.js';
@@ -28,7 +28,6 @@ export async function isolateGpus(run: Run): Promise<void> {
 
   const trial = spec.boot.strategy === 'known-good' ? trialToken(run.id) : null;
   const staged: Staged = { saga: new Saga(run), bootId: null, approved: false, trial };
-  let verified: string;
   try {
     for (const step of stepsOf('gpu-isolation')) await staged.saga.step(step);
     run.cordonedAt = await cordon(run);
@@ -43,7 +42,8 @@ export async function isolateGpus(run: Run): Promise<void> {
     await verifyDevices(run);
     // Still undoable: a dead-man that fired in between, or a default entry that is not what was proven, is found here.
     await take(run, PROVE, boot.bootId);
-    verified = boot.bootId;
+    const verified = boot.bootId;
+    await CancellationScope.nonCancellable(() => commit(run, verified));
   } catch (error) {
     rethrowBug(error);
     run.failure ??= reportFailure(error, 'gpu-isolation', run.currentStep);
@@ -52,7 +52,6 @@ export async function isolateGpus(run: Run): Promise<void> {
     run.setPhase('gpu-isolation', 'undone', run.failure.message);
     throw error;
   }
-  await CancellationScope.nonCancellable(() => commit(run, verified));
 }
 
 async function alreadyIsolated(run: Run): Promise<boolean> {
@@ -205,7 +204,10 @@ async function take(run: Run, steps: readonly CommitStep[], bootId: string): Pro
   }
 }
 
-/** Forward only. What fails here waits for a person; the host is in the proven boot, and confirmed. */
+/**
+ * Forward only. What fails here waits for a person; the host is in the proven boot, and confirmed. Except: a host that left that
+ * boot (a power cut) before the default was made is in known-good, where nothing is proven; that is thrown, and undone.
+ */
 async function commit(run: Run, bootId: string): Promise<void> {
   for (;;) {
     try {
@@ -220,7 +222,10 @@ async function commit(run: Run, bootId: string): Promise<void> {
       return;
     } catch (error) {
       rethrowBug(error);
+      if (failureType(error) === 'Drifted') throw error;
       await needsHands(run, error);
+      // What a person has solved is no failure of a run that ends provisioned.
+      run.failure = null;
     }
   }
 }

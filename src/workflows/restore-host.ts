@@ -16,6 +16,8 @@ export interface Staged {
   readonly saga: Saga;
   /** Boot that ran while staging: while it runs, undoing needs no reboot. */
   bootId: string | null;
+  /** The boot in which the files were put back, so that what it runs is from before that. */
+  undoneIn?: string;
   /** Whether a person approved the reboot and, with it, what undo may do. Without that, undo reboots and power-cycles nothing. */
   approved: boolean;
   /** The trial's token, as the reboot expects it. */
@@ -51,11 +53,12 @@ async function attemptRestore(run: Run, staged: Staged): Promise<void> {
     policy: 'undo',
     summary: 'raise the fence, wait for units of this run',
   });
+  staged.undoneIn ??= here.bootId;
   await staged.saga.unwind();
 
   const boot = await currentBoot(run);
   const rebooted = staged.approved && boot.bootId !== staged.bootId;
-  if (rebooted && !isOrdinary(boot, run)) await rebootIntoDefault(run, boot.bootId ?? '');
+  if (rebooted && !isOrdinary(boot, run, staged)) await rebootIntoDefault(run, boot.bootId ?? '');
   const facts = await call(
     'restore.verify',
     { ...run.step, nativeDrivers: run.facts?.baseline.nativeDrivers ?? {}, rebooted },
@@ -88,8 +91,10 @@ async function rebootIntoDefault(run: Run, oldBootId: string): Promise<void> {
 }
 
 /** Whether the running boot is the host's own default and needs no reboot to be as before. */
-function isOrdinary(boot: BootOutcome, run: Run): boolean {
+function isOrdinary(boot: BootOutcome, run: Run, staged: Staged): boolean {
   if (boot.bootId === run.ordinaryBootId) return true;
+  // The generated default, entered past custom.cfg before the undo, has no token and yet is the new image.
+  if (boot.bootId === staged.undoneIn) return false;
   // With the direct strategy the trial has no token of its own, so only a reboot after undo proves it.
   return boot.kind === 'default' && run.input.spec.boot.strategy === 'known-good';
 }

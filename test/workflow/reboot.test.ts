@@ -24,6 +24,7 @@ const ROWS: readonly Row[] = [
   { behaviours: ['never-leaves'], kind: 'never-left', outcome: 'restored', undoReboots: 0, powerCycles: 0 },
   { behaviours: ['same-boot'], kind: 'same-boot', outcome: 'restored', undoReboots: 0, powerCycles: 0 },
   { behaviours: ['other-entry'], kind: 'other-entry', outcome: 'restored', undoReboots: 1, powerCycles: 0 },
+  { behaviours: ['generated-default'], kind: 'other-entry', outcome: 'restored', undoReboots: 1, powerCycles: 0 },
   { behaviours: ['flaps'], kind: 'flapping', outcome: 'restored', undoReboots: 1, powerCycles: 0 },
 ];
 
@@ -132,6 +133,19 @@ describe('every way a reboot can end', () => {
     expect(world.committed).toBe(false);
   });
 
+  it('a power cut after the proof and before the default is made is undone: the host is not in the boot that was proven', async () => {
+    const world = new World();
+    world.on.set('commit.make-default', () => {
+      world.on.delete('commit.make-default');
+      world.powerCut();
+    });
+    rig = await Rig.start(world);
+    await rig.approve();
+    const { status } = await rig.end();
+    expect(status).toMatchObject({ outcome: 'restored', failure: { type: 'Drifted' } });
+    expect(world).toMatchObject({ entry: 'default', committed: false, defaultMade: false });
+  });
+
   it('a commit that fails goes forward only, and waits for a person', async () => {
     const world = new World();
     world.faults = [{ at: 'commit.make-default', type: 'StepNotVerified' }];
@@ -141,7 +155,7 @@ describe('every way a reboot can end', () => {
     expect(world).toMatchObject({ confirmed: true, committed: false });
     world.faults = [];
     await rig.update('resume', { gate: 'needs-hands' });
-    expect((await rig.end()).status.outcome).toBe('provisioned');
+    expect((await rig.end()).status).toMatchObject({ outcome: 'provisioned', failure: null });
   });
 });
 

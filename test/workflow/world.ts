@@ -28,6 +28,8 @@ export type BootBehaviour =
   /** Goes silent and answers with the old boot. */
   | 'same-boot'
   | 'other-entry'
+  /** Boots the entry that update-grub made the default, past custom.cfg: a person chose it at the console. */
+  | 'generated-default'
   | 'flaps'
   /** Boots with another host key. */
   | 'foreign-key'
@@ -45,7 +47,7 @@ export interface Fault {
   readonly withEffect?: boolean;
 }
 
-type Entry = 'default' | 'known-good' | 'trial' | 'other';
+type Entry = 'default' | 'known-good' | 'trial' | 'other' | 'generated';
 
 export class World {
   bootId = bootIdOf(1);
@@ -54,6 +56,8 @@ export class World {
   entry: Entry = 'default';
   armed = false;
   committed = false;
+  /** The proven entry is the default. */
+  defaultMade = false;
   confirmed = false;
   cordoned = false;
   abandonedRun: string | null = null;
@@ -162,7 +166,7 @@ export class World {
         this.act('restore.verify', input, 'read', () => {
           const left = [...this.staged].filter((name) => undoable.has(name));
           if (left.length > 0) throw failure('RestoreNotVerified', `still there: ${left.join(', ')}`);
-          if (this.entry === 'trial' || (input.rebooted && this.entry !== 'default')) {
+          if (this.entry === 'trial' || this.entry === 'generated' || (input.rebooted && this.entry !== 'default')) {
             throw failure('RestoreNotVerified', `the host runs ${this.entry}`);
           }
           return { files: 7, images: 2, drivers: {}, lines: [{ area: 'now', text: 'as before' }] };
@@ -176,7 +180,12 @@ export class World {
           return 'confirmed';
         }),
       'commit.check-default': (input: StepInput) => this.act('commit.check-default', input, 'read', () => 'as proven'),
-      'commit.make-default': (input: StepInput) => this.act('commit.make-default', input, 'change', () => 'made'),
+      'commit.make-default': (input: StepInput & { bootId: string }) =>
+        this.act('commit.make-default', input, 'change', () => {
+          if (input.bootId !== this.bootId && !this.defaultMade) throw failure('Drifted', `boot ${this.bootId} runs`);
+          this.defaultMade = true;
+          return 'made';
+        }),
       'commit.close': (input: StepInput) =>
         this.act('commit.close', input, 'change', () => {
           this.committed = true;
@@ -226,8 +235,8 @@ export class World {
   }
 
   private defaultEntry(): Entry {
-    if (this.staged.has('isolation.publish-known-good-default') && !this.committed) return 'known-good';
-    return this.committed ? 'trial' : 'default';
+    if (this.defaultMade || this.committed) return 'trial';
+    return this.staged.has('isolation.publish-known-good-default') ? 'known-good' : 'default';
   }
 
   private boot(): void {
@@ -249,6 +258,7 @@ export class World {
     if (behaviour === 'foreign-key') this.keyMatches = false;
     if (behaviour === 'falls-back') this.entry = 'known-good';
     else if (behaviour === 'other-entry') this.entry = 'other';
+    else if (behaviour === 'generated-default') this.entry = 'generated';
     else this.entry = armed ? 'trial' : this.defaultEntry();
     this.flapping = behaviour === 'flaps';
   }
@@ -279,6 +289,7 @@ export class World {
       trial: this.committed
         ? 'BOOT_IMAGE=/vmlinuz ro iommu=pt'
         : `BOOT_IMAGE=/vmlinuz ro gpu-provision.trial=${input.run.id}`,
+      generated: 'BOOT_IMAGE=/vmlinuz ro iommu=pt',
       other: 'BOOT_IMAGE=/vmlinuz ro single gpu-provision.trial=somebody-else',
     }[this.entry];
     const reading = { bootId: this.bootId, commandLine, uptimeSeconds: 5 };
