@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
-/** Three tiers: unit tests beside their source, workflows with skipped time, and whole runs on a real Temporal server. */
+/**
+ * Three tiers run by `npm test`: unit tests beside their source, workflows with skipped time, and whole runs on a real Temporal server.
+ * The fourth boots virtual machines and has a command of its own, `npm run test:vm`.
+ */
 export default defineConfig({
   test: {
     projects: [
@@ -23,6 +26,18 @@ export default defineConfig({
           globalSetup: ['test/integration/global-setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'vm',
+          include: ['test/vm/**/*.test.ts'],
+          globalSetup: ['test/integration/global-setup.ts'],
+          // A machine without KVM uses both cores while it boots.
+          fileParallelism: false,
+          // Ten minutes hold a run with three boots and two builds of boot images.
+          testTimeout: 20 * 60_000,
+          hookTimeout: 30 * 60_000,
         },
       },
     ],

@@ -1,0 +1,70 @@
+#!/bin/sh
+# `customize.sh ROOT OUT`: what makes the unpacked system the boot lab's host. Called by build-image.sh.
+set -eu
+root=$1 out=$2
+kernel=$(ls "$root/lib/modules")
+
+rm -f "$root/etc/os-release"
+cat > "$root/etc/os-release" <<'RELEASE'
+PRETTY_NAME="Ubuntu 24.04 (boot lab: Debian 12)"
+ID=ubuntu
+VERSION_ID="24.04"
+RELEASE
+
+# Packages that Debian 12 has under no such name or only with a compiler. Empty: nothing in phases 1, 2 and 4 uses their files.
+for name in zfsutils-linux "linux-headers-$kernel" "linux-modules-extra-$kernel"; do
+  mkdir -p "$out/empty/DEBIAN"
+  printf 'Package: %s\nVersion: 1\nArchitecture: all\nMaintainer: boot lab\nDescription: empty, for the boot lab\n' "$name" > "$out/empty/DEBIAN/control"
+  dpkg-deb --root-owner-group --build "$out/empty" "$root/tmp/empty.deb" > /dev/null
+  chroot "$root" dpkg -i /tmp/empty.deb > /dev/null
+  rm -r "$out/empty" "$root/tmp/empty.deb"
+done
+
+echo h100-vm > "$root/etc/hostname"
+printf '127.0.0.1 localhost h100-vm\n' > "$root/etc/hosts"
+echo '/dev/vda1 / ext4 errors=remount-ro 0 1' > "$root/etc/fstab"
+printf '[Match]\nName=en* eth*\nDriver=virtio_net\n[Network]\nDHCP=yes\n' > "$root/etc/systemd/network/boot-lab.network"
+chroot "$root" systemctl enable --quiet systemd-networkd.service
+# Without it boots wait two minutes for the eight links that lead nowhere.
+chroot "$root" systemctl disable --quiet systemd-networkd-wait-online.service
+
+chroot "$root" useradd -m -s /bin/bash ubuntu
+echo 'ubuntu ALL=(ALL) NOPASSWD: ALL' > "$root/etc/sudoers.d/ubuntu"
+echo 'root:boot-lab' | chroot "$root" chpasswd
+mkdir -p "$root/home/ubuntu/.ssh"
+cp "$out/client_key.pub" "$root/home/ubuntu/.ssh/authorized_keys"
+chroot "$root" chown -R ubuntu:ubuntu /home/ubuntu/.ssh
+rm -f "$root"/etc/ssh/ssh_host_*
+cp "$out/host_key" "$root/etc/ssh/ssh_host_ed25519_key"
+cp "$out/host_key.pub" "$root/etc/ssh/ssh_host_ed25519_key.pub"
+chmod 600 "$root/etc/ssh/ssh_host_ed25519_key"
+mkdir -p "$root/var/log/journal"
+
+cat > "$root/etc/default/grub" <<'GRUB'
+GRUB_DEFAULT=0
+GRUB_TIMEOUT=1
+GRUB_DISTRIBUTOR=Ubuntu
+GRUB_CMDLINE_LINUX_DEFAULT=""
+GRUB_CMDLINE_LINUX="console=ttyS0"
+GRUB_TERMINAL="serial"
+GRUB_SERIAL_COMMAND="serial --speed=115200"
+GRUB
+
+# GRUB is installed by its own programs, on a machine that has the disk: they can't tell where / is from inside a chroot.
+cat > "$root/etc/systemd/system/boot-lab-first-boot.service" <<'UNIT'
+[Unit]
+Description=Install GRUB, then power off: the disk is the base of every boot lab
+ConditionPathExists=!/boot/grub/grub.cfg
+[Service]
+Type=oneshot
+ExecStart=/usr/sbin/grub-install /dev/vda
+ExecStart=/usr/sbin/update-grub
+ExecStart=/usr/bin/grub-editenv /boot/grub/grubenv create
+ExecStartPost=/usr/bin/systemctl --no-block poweroff
+StandardOutput=journal+console
+StandardError=journal+console
+[Install]
+WantedBy=multi-user.target
+UNIT
+chroot "$root" systemctl enable --quiet boot-lab-first-boot.service
+rm -f "$root/etc/machine-id"; : > "$root/etc/machine-id"

@@ -1,0 +1,72 @@
+/**
+ * The virtual server as QEMU arguments: q35 with an IOMMU, and eight PCI devices with a native driver at the addresses of the GPUs.
+ * @module
+ */
+
+/** e1000e: Linux has a native driver for it that wins every race the real one wins. */
+export const GPU_ID = '8086:10d3';
+/** Bus numbers of the eight, as an HGX H100 of the field has them; device 00, function 0 on each. */
+const GPU_BUSES = [0x0a, 0x18, 0x3b, 0x44, 0x87, 0x90, 0xb8, 0xc1] as const;
+
+export const GPU_ADDRESSES: readonly string[] = GPU_BUSES.map((bus) => `0000:${hex(bus)}:00.0`);
+
+/** TCG everywhere, so that times compare. Its qemu64 offers svm, which preflight asks for. */
+export const CPU: readonly string[] = ['-accel', 'tcg,thread=multi', '-cpu', 'qemu64', '-smp', '2'];
+
+export const FIRST_BOOT_MEMORY_MIB = 1024;
+/** update-initramfs and unpacked images lie on the disk; 2 GiB keeps them in the page cache. */
+const MEMORY_MIB = 2048;
+
+export interface Wiring {
+  readonly serial: string;
+  /** qcow2 over the base image. */
+  readonly disk: string;
+  /** On 127.0.0.1, forwarded to port 22. */
+  readonly sshPort: number;
+  /** Unix sockets. */
+  readonly qmp: string;
+  readonly console: string;
+  /** Everything the console said, over all boots of this QEMU. */
+  readonly consoleLog: string;
+}
+
+/** Arguments of qemu-system-x86_64. */
+export function qemuArguments(wiring: Wiring): readonly string[] {
+  const options: readonly (readonly string[])[] = [
+    // Split irqchip: interrupt remapping needs it, and vfio refuses to work without remapping.
+    ['-machine', 'q35,kernel-irqchip=split'],
+    CPU,
+    ['-m', String(MEMORY_MIB)],
+    ['-nodefaults'],
+    ['-display', 'none'],
+    ['-device', 'intel-iommu,intremap=on'],
+    ['-smbios', `type=1,manufacturer=boot-lab,product=q35,serial=${wiring.serial}`],
+    ['-drive', `file=${wiring.disk},format=qcow2,if=none,id=disk,discard=unmap`],
+    ['-device', 'virtio-blk-pci,drive=disk'],
+    ['-netdev', `user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:${wiring.sshPort}-:22`],
+    ['-device', 'virtio-net-pci,netdev=net,romfile='],
+    [
+      '-chardev',
+      `socket,id=console,path=${wiring.console},server=on,wait=off,logfile=${wiring.consoleLog},logappend=on`,
+    ],
+    ['-serial', 'chardev:console'],
+    ['-qmp', `unix:${wiring.qmp},server=on,wait=off`],
+    ...GPU_BUSES.map(gpu),
+  ];
+  return options.flat();
+}
+
+/** A host bridge of its own per device, so that it sits alone in its IOMMU group; its root port gets the next bus number. */
+function gpu(bus: number, index: number): readonly string[] {
+  const id = hex(bus);
+  const devices = [
+    `pxb-pcie,id=bridge${id},bus=pcie.0,bus_nr=${bus - 1},addr=0x${hex(0x10 + index)}`,
+    `pcie-root-port,id=port${id},bus=bridge${id},chassis=${index + 1},slot=${index + 1}`,
+    `e1000e,id=gpu${id},bus=port${id},romfile=`,
+  ];
+  return devices.flatMap((device) => ['-device', device]);
+}
+
+function hex(value: number): string {
+  return value.toString(16).padStart(2, '0');
+}
