@@ -14,6 +14,8 @@ import {
 import { STATE_DIR } from '../domain/host-layout.js';
 import type { ServerSpec } from '../domain/spec.js';
 import { ProvisionError } from '../ports/failure.js';
+import type { FailureType } from '../domain/run/failures.js';
+import type { Bmc, PowerState } from '../ports/bmc.js';
 import type { HostProvider } from '../ports/host.js';
 import { contextOf, reporting, type Adapters, type StepInput } from './define-step.js';
 import { REBOOT_IF } from './host/boot-scripts.js';
@@ -30,6 +32,9 @@ const CONFIRM_GAP_MS = 5_000;
 const LOOK_PROBES = 5;
 /** Every reboot that was asked for, one line each: time, boot id it ended, purpose. Survives everything but the disk. */
 const REBOOT_LOG = `${STATE_DIR}/reboots.log`;
+
+/** The worker can't look at all, or the host with the pinned key is there and refuses it: no sign that the host is dead. */
+const BLIND: readonly FailureType[] = ['SecretUnreadable', 'AuthenticationFailed'];
 
 const EXIT_OTHER_BOOT = 44;
 
@@ -58,7 +63,7 @@ export interface BmcAction {
 
 type Probe =
   | { readonly kind: 'reading'; readonly reading: BootReading }
-  | { readonly kind: 'silent'; readonly why: string }
+  | { readonly kind: 'silent'; readonly why: string; readonly error?: ProvisionError }
   | { readonly kind: 'foreign-key'; readonly why: string };
 
 export interface RebootActivities {
@@ -148,7 +153,7 @@ export function rebootActivities(adapters: Adapters): RebootActivities {
 function bmcAction(
   adapters: Adapters,
   input: RebootInput,
-  act: (bmc: NonNullable<ReturnType<typeof contextOf>['bmc']>, signal: AbortSignal) => Promise<void>,
+  act: (bmc: Bmc, signal: AbortSignal) => Promise<void>,
 ): Promise<BmcAction> {
   return reporting(async () => {
     const { bmc, signal } = contextOf(adapters, input);
@@ -157,13 +162,24 @@ function bmcAction(
     if (fresh.bootId !== null) return { done: false, evidence: `the host answers: ${fresh.evidence}` };
     const before = await bmc.powerState(signal);
     await act(bmc, signal);
-    return { done: true, evidence: `power was ${before}, is ${await bmc.powerState(signal)}` };
+    return { done: true, evidence: `power was ${before}, is ${await powerAfter(bmc, signal)}` };
   });
 }
 
-/** What the host is now, by fresh connections. Answers whatever it is. */
+/** For the record only: a BMC that doesn't answer after it acted must not make a retry act once more, into the boot. */
+async function powerAfter(bmc: Bmc, signal: AbortSignal): Promise<PowerState> {
+  try {
+    return await bmc.powerState(signal);
+  } catch (error) {
+    if (error instanceof ProvisionError && error.type === 'BmcUnavailable') return 'unknown';
+    throw error;
+  }
+}
+
+/** What the host is now, by fresh connections. Answers whatever it is; throws when the fault is on our side. */
 async function lookAtHost(hosts: HostProvider, input: RebootInput, signal: AbortSignal): Promise<BootOutcome> {
   let why = 'no answer';
+  let blind: ProvisionError | null = null;
   for (let i = 0; i < LOOK_PROBES; i += 1) {
     const probe = await probeHost(hosts, input.spec);
     heartbeat();
@@ -173,8 +189,10 @@ async function lookAtHost(hosts: HostProvider, input: RebootInput, signal: Abort
       return { kind, ...seen(probe.reading), seenAt: new Date().toISOString() };
     }
     why = probe.why;
+    blind = probe.error !== undefined && BLIND.includes(probe.error.type) ? probe.error : null;
     await delay(PROBE_EVERY_MS, undefined, { signal });
   }
+  if (blind !== null) throw blind;
   return { kind: 'left-not-back', bootId: null, commandLine: null, seenAt: null, evidence: why };
 }
 
@@ -211,6 +229,6 @@ async function probeHost(hosts: HostProvider, spec: ServerSpec): Promise<Probe> 
     if (!(error instanceof ProvisionError)) throw error;
     if (error.type === 'HostKeyChanged' || error.type === 'HostKeyUnknown')
       return { kind: 'foreign-key', why: error.message };
-    return { kind: 'silent', why: error.message };
+    return { kind: 'silent', why: error.message, error };
   }
 }

@@ -1,0 +1,78 @@
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { describe, expect, it } from 'vitest';
+import { serverSpec } from '../../test/support/server-spec.js';
+import type { FailureType } from '../domain/run/failures.js';
+import type { Bmc } from '../ports/bmc.js';
+import { ProvisionError } from '../ports/failure.js';
+import type { Adapters } from './define-step.js';
+import { rebootActivities, type BmcAction, type RebootInput } from './reboot.js';
+
+const input: RebootInput = {
+  spec: serverSpec({}),
+  run: { id: '11111111-run', epoch: 1 },
+  oldBootId: '00000000-0000-4000-8000-000000000001',
+  trial: null,
+  number: 1,
+  purpose: 'forward',
+};
+
+/** A host whose every connection fails like this, and a BMC that notes what it was asked to do. */
+function world(ssh: FailureType, bmc: Partial<Bmc> = {}): { adapters: Adapters; acts: string[] } {
+  const acts: string[] = [];
+  const refuse = (): never => {
+    throw new ProvisionError(ssh, 'no connection');
+  };
+  const act = (name: string) => (): Promise<void> => {
+    acts.push(name);
+    return Promise.resolve();
+  };
+  const adapters = {
+    hosts: { get: () => ({ exec: refuse, execFresh: refuse, openStream: refuse }), close: () => Promise.resolve() },
+    bmcs: {
+      get: (): Bmc => ({
+        kind: 'ipmi',
+        identity: () => Promise.resolve({ serial: null, model: null }),
+        powerState: () => Promise.resolve('on'),
+        gracefulRestart: act('graceful'),
+        powerCycle: act('cycle'),
+        eventLog: () => Promise.resolve([]),
+        ...bmc,
+      }),
+    },
+    clusters: { host: refuse, nested: refuse, close: () => Promise.resolve() },
+    secrets: { read: refuse },
+  } satisfies Adapters;
+  return { adapters, acts };
+}
+
+const cycle = ({ adapters }: { adapters: Adapters }): Promise<BmcAction> =>
+  new MockActivityEnvironment().run(rebootActivities(adapters)['bmc.power-cycle'], input);
+
+describe('a power cycle', () => {
+  it('is done to a host that is silent', async () => {
+    const silent = world('HostUnreachable');
+    await expect(cycle(silent)).resolves.toMatchObject({ done: true });
+    expect(silent.acts).toEqual(['cycle']);
+  });
+
+  it.each(['SecretUnreadable', 'AuthenticationFailed'] as const)(
+    'is not done when the worker cannot log in (%s): that says nothing about the host',
+    async (type) => {
+      const blind = world(type);
+      await expect(cycle(blind)).rejects.toMatchObject({ type, nonRetryable: true });
+      expect(blind.acts).toEqual([]);
+    },
+  );
+
+  it('is done once though the BMC does not answer afterwards: a retry would cycle into the boot', async () => {
+    let asked = 0;
+    const flaky = world('HostUnreachable', {
+      powerState: () => {
+        asked += 1;
+        return asked === 1 ? Promise.resolve('on') : Promise.reject(new ProvisionError('BmcUnavailable', 'no answer'));
+      },
+    });
+    await expect(cycle(flaky)).resolves.toEqual({ done: true, evidence: 'power was on, is unknown' });
+    expect(flaky.acts).toEqual(['cycle']);
+  });
+});
