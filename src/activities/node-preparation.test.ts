@@ -92,7 +92,7 @@ describe('preparing a fresh host', PATIENCE, () => {
   });
 
   it('waits for a unit of the run that is at work, and lets no other run take the host meanwhile', async () => {
-    const unit = '--unit=gpu-provision-11111111-slow.service';
+    const unit = '--unit=gpu-provision-11111111-run-slow.service';
     await ctx.host.change([
       'systemd-run',
       unit,
@@ -107,14 +107,14 @@ describe('preparing a fresh host', PATIENCE, () => {
       perform(preparationSteps['preparation.claim-host'], server.context('22222222-run')),
     ).rejects.toMatchObject({
       type: 'HostLocked',
-      message: expect.stringContaining('gpu-provision-11111111-slow.service') as string,
+      message: expect.stringContaining('gpu-provision-11111111-run-slow.service') as string,
     });
     await ctx.host.drainUnits();
     const state = await ctx.host.must([
       'systemctl',
       'show',
       '--property=ActiveState',
-      'gpu-provision-11111111-slow.service',
+      'gpu-provision-11111111-run-slow.service',
     ]);
     expect(state.trim()).toBe('ActiveState=inactive');
   });

@@ -41,8 +41,10 @@ export const DEAD_MAN_SCRIPT_PATH = '/usr/local/lib/gpu-provision/dead-man';
 /** Its existence tells the dead-man service that the controller has seen this boot; holds the boot id. */
 export const CONFIRMED_PATH = '/run/gpu-provision/confirmed';
 
+/** The end of a run id: its beginning may be the time (UUIDv7), which runs of the same minute share. */
+const unitPrefix = (runId: string): string => `gpu-provision-${runId.slice(-12)}-`;
 /** Transient units of a run: long commands run as these. */
 export const unitName = (runId: string, step: string): string =>
-  `gpu-provision-${runId.slice(0, 8)}-${step.replace(/[^a-z0-9]+/g, '-')}.service`;
+  `${unitPrefix(runId)}${step.replace(/[^a-z0-9]+/g, '-')}.service`;
 /** As systemctl matches every transient unit of a run. */
-export const unitPattern = (runId: string): string => `gpu-provision-${runId.slice(0, 8)}-*.service`;
+export const unitPattern = (runId: string): string => `${unitPrefix(runId)}*.service`;

@@ -50,7 +50,7 @@ unit=gpu-provision-reboot-\${1%%-*}
 if systemctl is-active --quiet "$unit.timer"; then echo "asked already"; exit 0; fi
 printf '%s %s %s\\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$3" >> "$2"
 sync "$2"
-systemd-run --quiet --unit="$unit" --on-active=2 systemctl reboot`;
+systemd-run --quiet --collect --unit="$unit" --on-active=2 systemctl reboot`;
 
 /** `CONFIRMED-PATH BOOT-ID`: tells the dead-man service that this boot has been seen. */
 export const CONFIRM_BOOT = `set -eu

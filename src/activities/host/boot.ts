@@ -17,6 +17,7 @@ import {
   HOOK_PATH,
   KNOWN_GOOD_STANZA,
   LAUNCHER_PATH,
+  STATE_DIR,
 } from '../../domain/host-layout.js';
 import { ProvisionError } from '../../ports/failure.js';
 import { INSPECT_IMAGE, SET_GRUB_VARIABLE } from './boot-scripts.js';
@@ -26,6 +27,8 @@ import type { RemoteHost } from './remote-host.js';
 const INSPECT_TIMEOUT_MS = 10 * 60_000;
 /** Not /tmp: an unpacked image has several hundred MB and /tmp may be in memory. */
 const INSPECT_DIR = '/var/tmp/gpu-provision-image';
+/** An inspection whose link is gone goes on in that folder, and would take it away from under the next one. */
+const INSPECT_LOCK = `${STATE_DIR}/inspect.lock`;
 
 export const hookName = HOOK_PATH.slice(HOOK_PATH.lastIndexOf('/') + 1);
 export const launcherName = LAUNCHER_PATH.slice(LAUNCHER_PATH.lastIndexOf('/') + 1);
@@ -38,8 +41,8 @@ export async function bootImages(host: RemoteHost): Promise<readonly string[]> {
   return images.toSorted();
 }
 
-/** What an interrupted update-initramfs leaves behind. */
-export const isLeftover = (path: string): boolean => /\.(new|bak|dpkg-bak|dpkg-new|old)$/.test(path);
+/** What update-initramfs leaves behind when it is interrupted, and copies that people and DKMS keep: GRUB boots none of them. */
+export const isLeftover = (path: string): boolean => /\.(new|bak|dpkg-bak|dpkg-new|old|old-dkms)$/.test(path);
 
 export const kernelOf = (image: string): string => image.replace('/boot/initrd.img-', '');
 
@@ -48,9 +51,14 @@ export async function inspectImage(host: RemoteHost, image: string): Promise<Ima
   const kernel = kernelOf(image);
   const hash = (await host.hashFiles([image])).get(image) ?? null;
   if (hash === null) throw new ProvisionError('OutputUnexpected', `${image} does not exist`);
-  const out = await host.script(INSPECT_IMAGE, [image, INSPECT_DIR, kernel, hookName, launcherName], {
-    timeoutMs: INSPECT_TIMEOUT_MS,
-  });
+  const out = await host.scriptAlone(
+    INSPECT_LOCK,
+    INSPECT_IMAGE,
+    [image, INSPECT_DIR, kernel, hookName, launcherName],
+    {
+      timeoutMs: INSPECT_TIMEOUT_MS,
+    },
+  );
   const facts = parseImageFacts(image, kernel, hash, out);
   if (facts === null)
     throw new ProvisionError('OutputUnexpected', `${image} cannot be read as an image of initramfs-tools`);

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { FENCE_FILE, LEDGER_DIR, LOCK_FILE, STATE_DIR, unitName, unitPattern } from '../../domain/host-layout.js';
+import { FENCE_FILE, LEDGER_DIR, LOCK_FILE, STATE_DIR, unitName } from '../../domain/host-layout.js';
 import { parseBootReading, type BootReading } from '../../domain/boot/reboot.js';
 import type { RunRef } from '../../domain/run/steps.js';
 import { ProvisionError } from '../../ports/failure.js';
@@ -27,6 +27,9 @@ const COMMAND_TIMEOUT_MS = 60_000;
 const LOCK_WAIT_SECONDS = 45;
 /** Pause between two looks at a running unit. */
 const UNIT_POLL_MS = 1_000;
+
+/** Transient units of whichever run. The dead-man and the timer of a reboot are never in the states that are waited for. */
+const EVERY_UNIT = 'gpu-provision-*.service';
 
 const EXIT_FENCED = 75;
 const EXIT_LOCK_BUSY = 76;
@@ -130,10 +133,28 @@ export class RemoteHost {
   /** The same, any exit code but the fence's. */
   async tryChange(argv: readonly string[], options: RunOptions = {}): Promise<ExecResult> {
     const fenced = ['sh', '-c', FENCED, 'gpu-provision', FENCE_FILE, this.run.id, String(this.run.epoch), ...argv];
-    const result = await this.exec(locked(fenced), options);
+    const result = await this.alone(fenced, options);
     if (result.exitCode === EXIT_FENCED) throw new ProvisionError('Fenced', result.stderr.trim());
-    if (result.exitCode === EXIT_LOCK_BUSY) throw new ProvisionError('CommandTimeout', `the lock ${LOCK_FILE} is busy`);
     return result;
+  }
+
+  /**
+   * Runs a command under the lock of the host, or another one; any exit code. A command whose link or activity is gone lives on and
+   * keeps the lock to its end: whoever needs it tries again, since what comes next must not begin before.
+   */
+  async alone(argv: readonly string[], options: RunOptions = {}, lock = LOCK_FILE): Promise<ExecResult> {
+    const result = await this.exec(
+      ['flock', '-w', String(LOCK_WAIT_SECONDS), '-E', String(EXIT_LOCK_BUSY), lock, ...argv],
+      options,
+    );
+    if (result.exitCode === EXIT_LOCK_BUSY) throw new ProvisionError('CommandTimeout', `the lock ${lock} is busy`);
+    return result;
+  }
+
+  /** A frozen script under a lock of its own; it must succeed. For reads that must not meet themselves. */
+  async scriptAlone(lock: string, script: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+    const argv = ['sh', '-c', script, 'gpu-provision', ...args];
+    return succeeded(argv, await this.alone(argv, options, lock)).stdout;
   }
 
   /** Runs a frozen script that changes the host. */
@@ -193,25 +214,24 @@ export class RemoteHost {
   /** Takes the host for this run, or raises the run's epoch. `lostRun` is the one run that may hold it: its history is gone. */
   async claim(lostRun: string | null = null): Promise<void> {
     await this.must(['mkdir', '-p', STATE_DIR]);
-    const result = await this.exec(
-      locked([
-        'sh',
-        '-c',
-        CLAIM,
-        'gpu-provision',
-        FENCE_FILE,
-        this.run.id,
-        String(this.run.epoch),
-        ...(lostRun === null ? [] : [lostRun]),
-      ]),
-    );
+    const result = await this.alone([
+      'sh',
+      '-c',
+      CLAIM,
+      'gpu-provision',
+      FENCE_FILE,
+      this.run.id,
+      String(this.run.epoch),
+      ...(lostRun === null ? [] : [lostRun]),
+    ]);
     if (result.exitCode === EXIT_FENCED) throw new ProvisionError('HostLocked', result.stderr.trim());
     succeeded(['claim'], result);
   }
 
   /** Gives the host back. */
   async release(): Promise<void> {
-    await this.must(locked(['sh', '-c', RELEASE, 'gpu-provision', FENCE_FILE, this.run.id]));
+    const argv = ['sh', '-c', RELEASE, 'gpu-provision', FENCE_FILE, this.run.id];
+    succeeded(argv, await this.alone(argv));
   }
 
   /**
@@ -244,7 +264,8 @@ export class RemoteHost {
       ]);
       state = await this.unitState(unit);
     }
-    while (state.active === 'activating' || state.active === 'reloading' || state.active === 'deactivating') {
+    // `inactive` and loaded is a start that still queues in systemd (`--no-block`); a transient unit that is over is not loaded.
+    while (state.loaded && state.active !== 'active' && state.active !== 'failed') {
       this.heartbeat(`${unit} ${state.active}`);
       await delay(UNIT_POLL_MS, undefined, { signal: this.signal });
       state = await this.unitState(unit);
@@ -272,14 +293,16 @@ export class RemoteHost {
     return result;
   }
 
-  /** Waits until no unit of this run is at work. Nothing is killed: a half-done apt or update-initramfs is worse than a wait. */
+  /**
+   * Waits until no unit of any run is at work: one run owns the host. Nothing is killed: a half-done apt or update-initramfs is
+   * worse than a wait.
+   */
   async drainUnits(): Promise<void> {
-    const pattern = unitPattern(this.run.id);
     for (;;) {
       const out = await this.must([
         'systemctl',
         'list-units',
-        pattern,
+        EVERY_UNIT,
         '--state=activating,deactivating,reloading',
         '--plain',
         '--no-legend',
@@ -303,10 +326,6 @@ export class RemoteHost {
       exitCode: status === 0 && fields.get('Result') !== 'success' ? 1 : status,
     };
   }
-}
-
-function locked(argv: readonly string[]): readonly string[] {
-  return ['flock', '-w', String(LOCK_WAIT_SECONDS), '-E', String(EXIT_LOCK_BUSY), LOCK_FILE, ...argv];
 }
 
 function succeeded(argv: readonly string[], result: ExecResult): ExecResult {

@@ -50,6 +50,8 @@ export const claimHost: StepImplementation = {
   apply: async (ctx) => {
     const { host, run } = ctx;
     await host.claim(await lostRun(ctx));
+    // Started by the lost run after the look and before the fence. Nothing of it can start any more.
+    await host.drainUnits();
     const ledger = await readLedgerState(host);
     // Before the state, so that a ledger that is there has them.
     await noteOnce(host, NOTE_SERVER, [ctx.spec.name]);
