@@ -26,16 +26,22 @@ import {
   generatedDefault,
   hookName,
   inspectImage,
-  isLeftover,
   kernelOf,
   launcherName,
   setTrialOrder,
 } from './host/boot.js';
 import { publishKnownGoodDefault, saveBootFiles, verifyKnownGoodDefault } from './host/known-good-default.js';
-import { archiveLedger, noteOnce, readLedgerState, readNote, writeLedgerState, writeNote } from './host/ledger.js';
+import {
+  archiveLedger,
+  dropNote,
+  noteOnce,
+  readLedgerState,
+  readNote,
+  writeLedgerState,
+  writeNote,
+} from './host/ledger.js';
 import { sha256, type FileContent } from './host/remote-host.js';
 import { previewFile } from './host/preview.js';
-import { REMOVE_FILE } from './host/scripts.js';
 
 /** Timers of Ubuntu that install packages and rebuild images behind our back. */
 const APT_TIMERS = ['apt-daily.timer', 'apt-daily-upgrade.timer'];
@@ -93,14 +99,10 @@ export const isolationSteps = {
     apply: async (ctx) => {
       // What an earlier run committed is the "before" of this one; its own originals are kept in the archive.
       const ledger = await readLedgerState(ctx.host);
-      if (ledger?.state === 'committed') {
-        await archiveLedger(ctx.host, ledger.run);
+      if (ledger?.state === 'committed') await archiveLedger(ctx.host, ledger.run);
+      // Also where an earlier attempt ended between the two: a ledger without a state is closed by nobody.
+      if (ledger === null || ledger.state === 'committed') {
         await writeLedgerState(ctx.host, { run: ctx.run.id, state: 'open', at: new Date().toISOString() });
-      }
-      // An interrupted update-initramfs leaves these; they would be taken for images.
-      const out = await ctx.host.must(['find', '/boot', '-maxdepth', '1', '-type', 'f', '-name', 'initrd.img-*']);
-      for (const path of out.split('\n').filter((p) => p !== '' && isLeftover(p))) {
-        await ctx.host.changeScript(REMOVE_FILE, [path]);
       }
       await saveBootFiles(ctx, 'isolation.save-boot-state');
     },
@@ -237,6 +239,8 @@ export const isolationSteps = {
       return same && (await everyImageGood(ctx)) ? { summary: `${built.size} images built already` } : null;
     },
     apply: async (ctx) => {
+      // An earlier build's note would make undo take the images of an unfinished one for somebody else's.
+      await dropNote(ctx.host, NOTE_BUILT);
       await ctx.host.mustUnit('update-initramfs', ['update-initramfs', '-u', '-k', 'all']);
       await ctx.host.change(['sync', '-f', '/boot']);
       const hashes = await ctx.host.hashFiles(await bootImages(ctx.host));

@@ -5,7 +5,7 @@
 import { KNOWN_GOOD_DIR, LEDGER_DIR, LEDGER_STATE_FILE, STATE_DIR } from '../../domain/host-layout.js';
 import { ProvisionError } from '../../ports/failure.js';
 import { sha256, type LedgerEntry, type RemoteHost } from './remote-host.js';
-import { WRITE_FILE } from './scripts.js';
+import { REMOVE_FILE, WRITE_FILE } from './scripts.js';
 
 export interface LedgerState {
   readonly run: string;
@@ -50,6 +50,11 @@ export async function noteOnce(host: RemoteHost, name: string, lines: readonly s
 
 export async function writeNote(host: RemoteHost, name: string, lines: readonly string[]): Promise<void> {
   await writeDurably(host, `${LEDGER_DIR}/notes/${name}`, lines.map((line) => `${line}\n`).join(''));
+}
+
+/** Takes a note away, durably. */
+export async function dropNote(host: RemoteHost, name: string): Promise<void> {
+  await host.changeScript(REMOVE_FILE, [`${LEDGER_DIR}/notes/${name}`]);
 }
 
 export async function readNote(host: RemoteHost, name: string): Promise<readonly string[] | null> {

@@ -1,0 +1,77 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startRackHost, type RackHost } from '../../../test/support/rack-host.js';
+import { unitName } from '../../domain/host-layout.js';
+import type { ExecResult, Host } from '../../ports/host.js';
+import { isolationSteps } from '../gpu-isolation.js';
+import type { StepContext } from '../define-step.js';
+import { inspectImage } from './boot.js';
+import { readLedgerState, readNote, writeNote } from './ledger.js';
+import { RemoteHost } from './remote-host.js';
+
+const RUN = { id: '0196f6a3-7c1e-7b2a-9d3e-5f60718293a4', epoch: 1 };
+
+/** A host that answers each command as the function says; exit code 0 and nothing on stdout otherwise. */
+function answering(answer: (argv: readonly string[]) => Partial<ExecResult>): RemoteHost {
+  const exec: Host['exec'] = (argv) =>
+    Promise.resolve({ exitCode: 0, signal: null, stdout: '', stderr: '', truncated: false, ...answer(argv) });
+  const host: Host = { exec, execFresh: exec, openStream: () => Promise.reject(new Error('no stream in this test')) };
+  return new RemoteHost(host, RUN, new AbortController().signal, () => {});
+}
+
+describe('the lock of the host', () => {
+  it.each(['claim', 'release'] as const)('that a change of before still holds is waited for by %s', async (act) => {
+    const busy = answering((argv) => (argv[0] === 'flock' ? { exitCode: 76 } : {}));
+    await expect(busy[act]()).rejects.toMatchObject({ type: 'CommandTimeout' });
+  });
+});
+
+describe('a transient unit', () => {
+  it('is not over while its start still queues in systemd', async () => {
+    const states = ['not-found inactive', 'loaded inactive', 'loaded activating', 'loaded active'];
+    const host = answering((argv) => {
+      if (argv[1] !== 'show') return {};
+      const [load, active] = (states.shift() ?? 'none left').split(' ');
+      return { stdout: `LoadState=${load}\nActiveState=${active}\nResult=success\nExecMainStatus=0\n` };
+    });
+    await expect(host.runUnit('update-grub', ['update-grub'])).resolves.toMatchObject({ exitCode: 0 });
+    expect(states).toEqual([]);
+  });
+
+  it('has a name that runs of the same minute do not share', () => {
+    const next = '0196f6a3-9000-7b2a-9d3e-00112233445a';
+    expect(unitName(next, 'update-grub')).not.toBe(unitName(RUN.id, 'update-grub'));
+  });
+});
+
+describe('on a host', { timeout: 60_000 }, () => {
+  const IMAGE = '/boot/initrd.img-6.8.0-60-generic';
+  let server: RackHost;
+  let ctx: StepContext;
+
+  beforeAll(async () => {
+    server = await startRackHost();
+    ctx = server.context(RUN.id);
+    await ctx.host.claim();
+  });
+  afterAll(() => server.close());
+
+  it('two inspections of an image, one of them of an attempt that is gone, do not disturb each other', async () => {
+    const [first, second] = await Promise.all([inspectImage(ctx.host, IMAGE), inspectImage(ctx.host, IMAGE)]);
+    expect(second).toEqual(first);
+  });
+
+  it('a build that does not end leaves no note of an earlier one, so that undo puts the saved images back', async () => {
+    await writeNote(ctx.host, 'built-images', [`${'0'.repeat(64)} ${IMAGE}`]);
+    ctx.host.mustUnit = () => Promise.reject(new Error('the worker was killed'));
+    await expect(isolationSteps['isolation.build-images'].apply(ctx)).rejects.toThrow('killed');
+    expect(await readNote(ctx.host, 'built-images')).toBeNull();
+  });
+
+  it('saving the boot state keeps copies that people made, and opens a ledger that has no state', async () => {
+    await ctx.host.change(['cp', IMAGE, `${IMAGE}.bak`]);
+    expect(await readLedgerState(ctx.host)).toBeNull();
+    await isolationSteps['isolation.save-boot-state'].apply(ctx);
+    expect(await ctx.host.exists(`${IMAGE}.bak`)).toBe(true);
+    expect(await readLedgerState(ctx.host)).toMatchObject({ run: RUN.id, state: 'open' });
+  });
+});
