@@ -29,6 +29,7 @@ WantedBy=sysinit.target
 `;
 }
 
+/** No `sync`: on a disk that hangs it never returns, and the host would stay in the trial. The forced reboot syncs, with a limit. */
 export function renderDeadManScript(seconds: number): string {
   const step = Math.max(1, Math.min(LOOK_EVERY_SECONDS, Math.floor(seconds / 10)));
   return `#!/bin/sh
@@ -41,7 +42,6 @@ while [ "$left" -gt 0 ]; do
   left=$((left - ${step}))
 done
 echo "gpu-provision: not confirmed in ${seconds} s, rebooting into the known-good entry" > /dev/kmsg
-sync
 systemctl reboot --force
 sleep ${LAST_RESORT_SECONDS}
 echo b > /proc/sysrq-trigger
