@@ -63,7 +63,7 @@ function knownGoodEntry(booted: MenuEntry): string {
   const args = [...withoutOurs(booted.args), KNOWN_GOOD_TOKEN, `panic=${PANIC_SECONDS}`];
   return `menuentry 'gpu-provision known-good' --id ${KNOWN_GOOD_ENTRY} {
 ${indented(booted.preamble)}
-  linux ${asGrubSees(KNOWN_GOOD_KERNEL, booted)} ${args.join(' ')}
+  linux ${asGrubSees(KNOWN_GOOD_KERNEL, booted)} ${asGrubWords(args).join(' ')}
   initrd ${asGrubSees(KNOWN_GOOD_INITRD, booted)}
 }`;
 }
@@ -86,6 +86,15 @@ export function withoutOurs(args: readonly string[]): readonly string[] {
   return args.filter(
     (arg) => !arg.startsWith('gpu-provision.') && arg !== `panic=${PANIC_SECONDS}` && arg !== 'oops=panic',
   );
+}
+
+/**
+ * Arguments as the kernel got them, for GRUB's parser, which would expand `memmap=64K$0x1000` and end the command at `;`. Where GRUB
+ * has quoted itself, as it does around blanks, the words read back as they are.
+ */
+function asGrubWords(args: readonly string[]): readonly string[] {
+  if (args.some((arg) => /['"\\]/.test(arg))) return args;
+  return args.map((arg) => (/[$;&|<>{}#]/.test(arg) ? `'${arg}'` : arg));
 }
 
 /** Where /boot is a file system of its own, GRUB's paths start there. */
