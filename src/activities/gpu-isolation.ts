@@ -30,7 +30,12 @@ import {
   launcherName,
   setTrialOrder,
 } from './host/boot.js';
-import { publishKnownGoodDefault, saveBootFiles, verifyKnownGoodDefault } from './host/known-good-default.js';
+import {
+  checkCustomCfgIsRead,
+  publishKnownGoodDefault,
+  saveBootFiles,
+  verifyKnownGoodDefault,
+} from './host/known-good-default.js';
 import {
   archiveLedger,
   dropNote,
@@ -317,6 +322,8 @@ export const isolationSteps = {
     verify: async (ctx) => {
       if (direct(ctx)) return { summary: 'direct strategy: no trial entry; the new image is the default' };
       await checkGrubScript(ctx);
+      // update-grub has made grub.cfg anew since that was looked at.
+      await checkCustomCfgIsRead(ctx);
       if (!(await ctx.host.fileIs(await trialCfg(ctx)))) {
         throw new ProvisionError('StepNotVerified', `${GRUB_CUSTOM_CFG} does not read back as written`);
       }

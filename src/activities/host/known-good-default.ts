@@ -4,6 +4,7 @@
  * @module
  */
 import { renderCustomCfg } from '../../domain/boot/custom-cfg.js';
+import { readsCustomCfg } from '../../domain/boot/grub-config.js';
 import {
   GRUB_CFG,
   GRUB_CUSTOM_CFG,
@@ -45,10 +46,20 @@ export async function isKnownGoodDefault(ctx: StepContext): Promise<boolean> {
   return [...(await bootImages(ctx.host)), GRUB_CFG, GRUB_CUSTOM_CFG].every((path) => saved.has(path));
 }
 
+/** A site that took 41_custom away has a GRUB that boots whatever update-grub made the default. Throws StepNotVerified. */
+export async function checkCustomCfgIsRead(ctx: Pick<StepContext, 'host'>): Promise<void> {
+  if (readsCustomCfg((await ctx.host.readFile(GRUB_CFG)) ?? '')) return;
+  throw new ProvisionError(
+    'StepNotVerified',
+    `${GRUB_CFG} does not read ${GRUB_CUSTOM_CFG}: make /etc/grub.d/41_custom executable and run update-grub`,
+  );
+}
+
 /** Reads back that GRUB would boot the known-good copy and that the copy is there. Throws StepNotVerified. */
 export async function verifyKnownGoodDefault(ctx: StepContext): Promise<{ readonly summary: string }> {
   if (ctx.spec.boot.strategy === 'direct') return { summary: 'direct strategy: no known-good default' };
   await ctx.host.must(['grub-script-check', GRUB_CUSTOM_CFG]);
+  await checkCustomCfgIsRead(ctx);
   const text = await ctx.host.readFile(GRUB_CUSTOM_CFG);
   if (!text?.includes(MAKES_IT_DEFAULT)) {
     throw new ProvisionError('StepNotVerified', `${GRUB_CUSTOM_CFG} does not make known-good the default`);

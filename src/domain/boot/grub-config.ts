@@ -122,6 +122,11 @@ export function defaultEntry(config: GrubConfig, environment: ReadonlyMap<string
   return candidates.find((e) => e.path.length === parts.length - 1) ?? null;
 }
 
+/** Whether it reads custom.cfg, as 41_custom of Debian and Ubuntu does; without that nothing in there decides. */
+export function readsCustomCfg(text: string): boolean {
+  return /^\s*source\s+\S*\/custom\.cfg\s*$/m.test(text);
+}
+
 /** Output of `grub-editenv FILE list`. */
 export function parseGrubEnvironment(text: string): ReadonlyMap<string, string> {
   const map = new Map<string, string>();
