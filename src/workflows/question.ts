@@ -41,8 +41,10 @@ export async function ask(run: Run, question: Ask): Promise<Receipt | null> {
       const summary = left <= wait ? `${question.id} expires` : `remind about ${question.id}`;
       if (await condition(answered, wait, { summary })) return run.answer;
       if (expiresMs !== null && Date.now() >= expiresMs) continue;
-      if (question.stillValid !== undefined && !(await question.stillValid())) return null;
-      if (run.answer !== null) return run.answer;
+      const valid = question.stillValid === undefined || (await question.stillValid());
+      // Answered while that was looked at. A no counts whatever the plan has become; a yes only for what it named.
+      if (run.answer !== null && (valid || run.answer.choice === 'reject')) return run.answer;
+      if (!valid) return null;
       if (run.question !== null) run.question = { ...run.question, reminders: run.question.reminders + 1 };
       run.event('reminder', `${question.id} still waits for an answer: ${question.text}`);
     }

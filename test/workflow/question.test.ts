@@ -115,6 +115,19 @@ describe('the reboot question', () => {
     expect(world.reboots).toBe(1);
   });
 
+  it('keeps a rejection that arrives while the plan is found to have changed', async () => {
+    const world = new World();
+    rig = await Rig.start(world);
+    const { handle } = rig;
+    await rig.untilAsked();
+    world.on.set('isolation.read-plan', async () => {
+      world.on.delete('isolation.read-plan');
+      world.generation += 1;
+      await handle.signal('reject', { gate: 'reboot', by: 'op-a@ops1' });
+    });
+    expect((await rig.end()).status.outcome).toBe('rejected');
+  });
+
   it('notices at a reminder that the plan has changed', async () => {
     const world = new World();
     rig = await Rig.start(world, { spec: {} });
