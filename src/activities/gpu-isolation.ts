@@ -50,6 +50,10 @@ import { previewFile } from './host/preview.js';
 
 /** Timers of Ubuntu that install packages and rebuild images behind our back. */
 const APT_TIMERS = ['apt-daily.timer', 'apt-daily-upgrade.timer'];
+/** What pulls a newer kernel in: general availability, `generic-hwe-24.04` and NVIDIA's own flavour. Patterns of dpkg-query. */
+const KERNEL_METAPACKAGES = ['generic', 'nvidia'].flatMap((flavour) =>
+  ['linux', 'linux-image', 'linux-headers'].map((part) => `${part}-${flavour}*`),
+);
 const NOTE_HELD = 'held-packages';
 const NOTE_MASKED = 'masked-timers';
 /** `sha256 path` of each image this run built. Its absence says that a build never finished. */
@@ -151,7 +155,7 @@ export const isolationSteps = {
   'isolation.hold-kernel': {
     apply: async (ctx) => {
       const kernel = (await ctx.host.must(['uname', '-r'])).trim();
-      const wanted = [`linux-image-${kernel}`, 'linux-image-generic', 'linux-headers-generic', 'linux-generic'];
+      const wanted = [`linux-image-${kernel}`, ...KERNEL_METAPACKAGES];
       const installed = await ctx.host.exec(['dpkg-query', '-W', '-f', '${Package} ${db:Status-Status}\\n', ...wanted]);
       const present = installed.stdout
         .split('\n')

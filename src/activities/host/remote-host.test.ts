@@ -67,6 +67,16 @@ describe('on a host', { timeout: 60_000 }, () => {
     expect(await readNote(ctx.host, 'built-images')).toBeNull();
   });
 
+  it('the kernel is held also where the hardware enablement packages bring it', async () => {
+    const stanza = 'Package: linux-generic-hwe-24.04\nStatus: install ok installed\nVersion: 6.11.0-29.29\n';
+    await ctx.host.changeScript('printf "\\n%s\\n" "$1" >> /var/lib/dpkg/status', [stanza]);
+    await isolationSteps['isolation.hold-kernel'].apply(ctx);
+    const held = (await ctx.host.must(['apt-mark', 'showhold'])).trim().split('\n');
+    expect(held).toEqual(
+      expect.arrayContaining(['linux-generic', 'linux-generic-hwe-24.04', 'linux-image-6.8.0-60-generic']),
+    );
+  });
+
   it('saving the boot state keeps copies that people made, and opens a ledger that has no state', async () => {
     await ctx.host.change(['cp', IMAGE, `${IMAGE}.bak`]);
     expect(await readLedgerState(ctx.host)).toBeNull();
