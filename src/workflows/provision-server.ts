@@ -37,8 +37,8 @@ export async function provisionServer(input: ProvisionInput): Promise<RunStatus>
     await phase(run, 'kubevirt');
     await phase(run, 'nested-cluster');
     await phase(run, 'acceptance');
-    await release(run);
     run.findings = provisionedFindings(run);
+    await release(run);
     run.setOutcome('provisioned');
   } catch (error) {
     rethrowBug(error);
@@ -156,23 +156,22 @@ async function unwind(run: Run, name: PhaseName, saga: Saga): Promise<void> {
   }
 }
 
+/** A host that can't be reached now keeps its fence: told, not a failure. The next start recognises and adopts it. */
 async function release(run: Run): Promise<void> {
-  await call('host.release', run.step, { site: run.site, policy: 'undo', summary: 'give the host back' });
+  try {
+    await call('host.release', run.step, { site: run.site, policy: 'undo', summary: 'give the host back' });
+  } catch (error) {
+    rethrowBug(error);
+    if (isCancellation(error)) throw error;
+    run.findings.push({ area: 'remains', text: `host lock: ${reportFailure(error, null, null).message}` });
+  }
 }
 
 async function closeFailed(run: Run, error: unknown): Promise<void> {
   run.failure ??= reportFailure(error, run.currentPhase, run.currentStep);
   const outcome = outcomeOf(run, error);
   if (run.phaseState('preflight') !== 'done') run.setPhase('preflight', 'failed', run.failure.message);
-  else {
-    // A host that can't be reached now keeps its fence; the next start recognises and adopts it.
-    try {
-      await release(run);
-    } catch (failed) {
-      rethrowBug(failed);
-      run.findings.push({ area: 'remains', text: `host lock: ${reportFailure(failed, null, null).message}` });
-    }
-  }
+  else await release(run);
   run.setOutcome(outcome);
   await condition(allHandlersFinished);
 }

@@ -109,6 +109,16 @@ describe('phases', () => {
     expect(world.calls.filter((name) => name.startsWith('k3s'))).toEqual([]);
   });
 
+  it('a lock that cannot be given back does not make a provisioned server a failure; it is told', async () => {
+    const world = new World();
+    world.faults = [{ at: 'host.release', type: 'HostUnreachable' }];
+    rig = await Rig.start(world);
+    await rig.approve();
+    const { status } = await rig.end();
+    expect(status.outcome).toBe('provisioned');
+    expect(status.findings).toContainEqual({ area: 'remains', text: 'host lock: injected into host.release' });
+  });
+
   it('a bug in an activity is retried, and compensates nothing by itself', async () => {
     const world = new World();
     let calls = 0;

@@ -82,6 +82,7 @@ export const STEPS = {
       policy: 'change',
       undo: false,
     },
+    { name: 'isolation.hold-kernel', summary: 'hold kernel packages, mask apt timers', policy: 'change', undo: true },
     {
       name: 'isolation.publish-known-good-default',
       summary: 'make the entry that already booted the default',
@@ -94,7 +95,6 @@ export const STEPS = {
       policy: 'change',
       undo: true,
     },
-    { name: 'isolation.hold-kernel', summary: 'hold kernel packages, mask apt timers', policy: 'change', undo: true },
     { name: 'isolation.write-modules', summary: 'put the vfio modules into every image', policy: 'change', undo: true },
     {
       name: 'isolation.write-hook',
