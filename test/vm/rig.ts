@@ -30,8 +30,6 @@ Runtime.install({
 export const ISOLATION: readonly PhaseName[] = ['preflight', 'node-preparation', 'gpu-isolation'];
 const LOOK_EVERY_MS = 1_000;
 
-type Change = (spec: ServerSpec) => ServerSpec;
-
 /** A machine on a fresh disk, up, and a worker for its site. */
 export class BootSite {
   private constructor(
