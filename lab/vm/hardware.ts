@@ -11,7 +11,7 @@ const GPU_BUSES = [0x0a, 0x18, 0x3b, 0x44, 0x87, 0x90, 0xb8, 0xc1] as const;
 export const GPU_ADDRESSES: readonly string[] = GPU_BUSES.map((bus) => `0000:${hex(bus)}:00.0`);
 
 /** TCG everywhere, so that times compare. Its qemu64 offers svm, which preflight asks for. */
-export const CPU: readonly string[] = ['-accel', 'tcg,thread=multi,tb-size=96', '-cpu', 'qemu64', '-smp', '2'];
+export const CPU: readonly string[] = ['-accel', 'tcg,thread=multi,tb-size=256', '-cpu', 'qemu64', '-smp', '2'];
 
 export const FIRST_BOOT_MEMORY_MIB = 1024;
 /** update-initramfs and unpacked images lie on the disk; 2 GiB keeps them in the page cache. */

@@ -18,8 +18,11 @@ export function qmp(socket: string, command: string, args: Readonly<Record<strin
     };
     stream.setTimeout(ANSWER_TIMEOUT_MS, () => stream.destroy(new Error(`QEMU does not answer ${command}`)));
     stream.on('error', reject);
+    // QEMU resets the connection when it quits; readline hands its stream's errors on, to nobody.
+    const lines = createInterface({ input: stream });
+    lines.on('error', reject);
     stream.on('close', () => reject(new Error(`QEMU closed its socket during ${command}`)));
-    createInterface({ input: stream }).on('line', (line) => {
+    lines.on('line', (line) => {
       const message = JSON.parse(line) as { QMP?: unknown; return?: unknown; error?: { desc: string }; id?: string };
       if (message.QMP !== undefined) {
         stream.write('{"execute":"qmp_capabilities"}\n');
