@@ -38,6 +38,8 @@ rm -f "$root"/etc/ssh/ssh_host_*
 cp "$out/host_key" "$root/etc/ssh/ssh_host_ed25519_key"
 cp "$out/host_key.pub" "$root/etc/ssh/ssh_host_ed25519_key.pub"
 chmod 600 "$root/etc/ssh/ssh_host_ed25519_key"
+mkdir -p "$root/var/log/journal"
+
 # norandmaps: QEMU translates programs by virtual address, so with ASLR it translates every one again at every start. Without it
 # shell scripts, and so update-initramfs, take a fraction of the time.
 cat > "$root/etc/default/grub" <<'GRUB'
@@ -60,8 +62,6 @@ Type=oneshot
 ExecStart=/usr/sbin/grub-install /dev/vda
 ExecStart=/usr/sbin/update-grub
 ExecStart=/usr/bin/grub-editenv /boot/grub/grubenv create
-# The journal begins with the first boot of a machine: else the time since this one counts as the time a reboot takes.
-ExecStart=/usr/bin/mkdir -p /var/log/journal
 ExecStartPost=/usr/bin/systemctl --no-block poweroff
 StandardOutput=journal+console
 StandardError=journal+console

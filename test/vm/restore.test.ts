@@ -38,6 +38,6 @@ describe('a trial boot in which the native driver wins', () => {
     expect(changes(before, await site.snapshot())).toEqual([]);
     expect([...(await site.drivers()).entries()]).toEqual(GPU_ADDRESSES.map((address) => [address, 'e1000e']));
     expect(await site.sh('cat /proc/cmdline')).not.toContain('gpu-provision');
-    expect(await site.bootIds()).toHaveLength(3);
+    expect(await site.boots()).toBe(3);
   });
 });
