@@ -18,7 +18,7 @@ chmod 755 /etc/initramfs-tools/scripts/init-top/00-early-driver`;
 
 /** What phase 2 leaves on the host, as it says in its report. */
 const PHASE_2 =
-  / \/etc\/(modules-load\.d\/|sysctl\.d\/|lvm\/|multipath\/|iscsi\/|containerd|systemd\/system\/.*(iscsid|multipathd))| \/boot\/gpu-provision\//;
+  / \/etc\/(modules-load\.d\/|sysctl\.d\/|lvm\/|multipath\/|iscsi\/|containerd|systemd\/system\/.*(iscsid|multipathd))| \/boot\/gpu-provision(\/|$)| \/etc\/rc\w\.d\/\w+iscsid$/;
 /** Changes of what isolation may touch: lines that are only in one of the snapshots. */
 function changes(before: readonly string[], after: readonly string[]): readonly string[] {
   const gone = before.filter((line) => !after.includes(line)).map((line) => `- ${line}`);
