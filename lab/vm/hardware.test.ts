@@ -4,8 +4,10 @@ import { GPU_ADDRESSES, qemuArguments } from './hardware.js';
 describe('the virtual server', () => {
   it('has each GPU behind a bridge of its own, one bus below', () => {
     const devices = qemuArguments({
+      firmware: 'bios',
       serial: 'S',
       disk: 'd',
+      nvram: 'n',
       sshPort: 1,
       qmp: 'q',
       console: 'c',

@@ -8,13 +8,15 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { withLock } from '../tools/lock.js';
 import type { Workshop } from '../tools/workshop.js';
+import { grubReads } from './disk.js';
 import { CPU, FIRST_BOOT_MEMORY_MIB } from './hardware.js';
 
 /** Files of the base, below its folder. */
 export interface BaseImage {
-  readonly folder: string;
-  /** Raw, about 1 GiB of its 26 in use. Only ever a backing file. */
+  /** Raw, about 1 GiB of its 26 in use. Only ever copied. */
   readonly disk: string;
+  /** Bytes before the root file system. */
+  readonly rootOffset: number;
   /** OpenSSH private key of user `ubuntu`. */
   readonly clientKey: string;
   /** OpenSSH public key of the host, as in its `/etc/ssh`. */
@@ -25,6 +27,9 @@ export interface BaseImage {
 const BUILD_TIMEOUT_SECONDS = 20 * 60;
 /** One boot without KVM, grub-install, update-grub. */
 const FIRST_BOOT_TIMEOUT_SECONDS = 10 * 60;
+
+/** Characters of the console in an error. */
+const CONSOLE_SHOWN = 4_000;
 
 const SCRIPTS = ['build-image.sh', 'customize.sh', 'initramfs-drivers.sh'] as const;
 
@@ -50,9 +55,10 @@ export async function baseImage(workshop: Workshop): Promise<BaseImage> {
       workshop.report('boot lab: building the base image (Debian 12 with GRUB and initramfs-tools), minutes');
       await workshop.run(['sh', join(scripts, 'build-image.sh'), building], { timeoutSeconds: BUILD_TIMEOUT_SECONDS });
       workshop.report('boot lab: first boot, installs GRUB on its disk');
-      await workshop.run(['qemu-system-x86_64', ...firstBoot(building)], {
+      const console = await workshop.run(['qemu-system-x86_64', ...firstBoot(building)], {
         timeoutSeconds: FIRST_BOOT_TIMEOUT_SECONDS,
       });
+      await assertReady(building, console);
       await rename(building, folder);
     } catch (error) {
       await rm(building, { recursive: true, force: true });
@@ -60,8 +66,8 @@ export async function baseImage(workshop: Workshop): Promise<BaseImage> {
     }
   });
   return {
-    folder,
     disk: join(folder, 'disk.raw'),
+    rootOffset: Number(await readFile(join(folder, 'root_offset'), 'utf8')),
     clientKey: join(folder, 'client_key'),
     hostKey: (await readFile(join(folder, 'host_key.pub'), 'utf8')).trim(),
   };
@@ -80,9 +86,15 @@ function firstBoot(folder: string): readonly string[] {
     ['-drive', `file=${folder}/disk.raw,format=raw,if=virtio,cache=unsafe`],
     ['-kernel', `${folder}/vmlinuz`],
     ['-initrd', `${folder}/initrd.img`],
-    ['-append', 'root=/dev/vda1 rw console=ttyS0'],
+    ['-append', 'root=/dev/vda3 rw console=ttyS0'],
   ];
   return options.flat();
+}
+
+/** The last act of the first boot is a file; QEMU ends with 0 whatever happened inside. */
+async function assertReady(folder: string, console: string): Promise<void> {
+  if ((await grubReads(join(folder, 'disk.raw'), '/boot-lab-done')) !== null) return;
+  throw new Error(`the first boot did not install GRUB:\n${console.slice(-CONSOLE_SHOWN)}`);
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,15 +1,18 @@
 /**
- * One virtual server: a disk of its own over the base image, power, reset, console. QEMU runs on by itself, so that a command line and
- * a test may come and go; its folder says how to reach it.
+ * One virtual server: a disk of its own, power, reset, console. Its folder says how to reach it, so that a command line and a test may
+ * come and go.
  * @module
  */
 import { spawn } from 'node:child_process';
-import { access, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { closeSync, openSync } from 'node:fs';
+import { access, copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { startChild } from '../tools/child.js';
 import { freePort } from '../tools/free-port.js';
 import type { Workshop } from '../tools/workshop.js';
-import { qemuArguments, type Wiring } from './hardware.js';
+import { grubReads, truncateOnDisk } from './disk.js';
+import { NEW_NVRAM, qemuArguments, type Hardware, type Wiring } from './hardware.js';
 import type { BaseImage } from './image.js';
 import { qmp } from './qmp.js';
 
@@ -33,51 +36,85 @@ export interface SshAccess {
 
 export type Power = 'on' | 'off';
 
+/** `ours`: QEMU ends with this process, however that ends. `its-own`: it runs on. */
+export type Lifetime = 'ours' | 'its-own';
+
+/** What `machine.json` holds. */
+interface Description extends Hardware {
+  readonly port: number;
+  readonly key: string;
+  readonly rootOffset: number;
+}
+
 export class Machine {
   private constructor(
     readonly folder: string,
     readonly ssh: SshAccess,
     private readonly wiring: Wiring,
+    private readonly rootOffset: number,
+    private readonly lifetime: Lifetime,
   ) {}
 
   /** A new machine in this folder, switched off. The folder must not hold one already. */
-  static async create(folder: string, base: BaseImage, workshop: Workshop): Promise<Machine> {
+  static async create(
+    folder: string,
+    base: BaseImage,
+    workshop: Workshop,
+    hardware: Hardware = { firmware: 'bios' },
+    lifetime: Lifetime = 'its-own',
+  ): Promise<Machine> {
     await mkdir(folder, { recursive: true });
     const port = await freePort();
-    const disk = join(folder, 'disk.qcow2');
-    await workshop.run(['qemu-img', 'create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', base.disk, disk], {
-      timeoutSeconds: 60,
+    // Raw and not an overlay, so that programs of the file system can look at it while the machine runs. Holes stay holes.
+    await workshop.run(['cp', '--sparse=always', '--reflink=auto', base.disk, join(folder, 'disk.raw')], {
+      timeoutSeconds: 120,
     });
+    if (hardware.firmware === 'uefi') await copyFile(NEW_NVRAM, join(folder, 'nvram.fd'));
     await writeFile(join(folder, 'known_hosts'), `[127.0.0.1]:${port} ${base.hostKey}\n`);
-    await writeFile(join(folder, 'machine.json'), JSON.stringify({ port, key: base.clientKey }));
-    return Machine.open(folder);
+    const description: Description = { ...hardware, port, key: base.clientKey, rootOffset: base.rootOffset };
+    await writeFile(join(folder, 'machine.json'), JSON.stringify(description));
+    return Machine.open(folder, lifetime);
   }
 
   /** The machine of this folder, whether it runs or not. Throws when there is none. */
-  static async open(folder: string): Promise<Machine> {
+  static async open(folder: string, lifetime: Lifetime = 'its-own'): Promise<Machine> {
     const text = await readFile(join(folder, 'machine.json'), 'utf8').catch(() => {
       throw new Error(`no machine in ${folder}`);
     });
-    const { port, key } = JSON.parse(text) as { port: number; key: string };
+    const { port, key, rootOffset, ...hardware } = JSON.parse(text) as Description;
     const ssh = { host: '127.0.0.1', port, user: SSH_USER, key, knownHosts: join(folder, 'known_hosts') } as const;
-    return new Machine(folder, ssh, {
+    const wiring: Wiring = {
+      ...hardware,
       serial: SERIAL,
-      disk: join(folder, 'disk.qcow2'),
+      disk: join(folder, 'disk.raw'),
+      nvram: join(folder, 'nvram.fd'),
       sshPort: port,
       qmp: join(folder, 'qmp.sock'),
       console: join(folder, 'console.sock'),
       consoleLog: join(folder, 'console.log'),
-    });
+    };
+    return new Machine(folder, ssh, wiring, rootOffset, lifetime);
   }
 
-  /** Unix socket of the serial console. */
+  /** Unix socket of the serial console; QEMU serves one client at a time. */
   get consoleSocket(): string {
     return this.wiring.console;
   }
 
-  /** What the console said so far. */
+  /** What the console said so far, over all boots. */
   async consoleText(): Promise<string> {
     return readFile(this.wiring.consoleLog, 'utf8').catch(() => '');
+  }
+
+  /** A file as GRUB would read it now; null when GRUB finds none. */
+  grubReads(path: string): Promise<Buffer | null> {
+    return grubReads(this.wiring.disk, path);
+  }
+
+  /** Leaves only the first bytes of a file. The machine must be off. */
+  async truncateOnDisk(path: string, bytes: number): Promise<void> {
+    if ((await this.power()) === 'on') throw new Error(`the machine is on: its kernel would not see ${path} change`);
+    await truncateOnDisk(this.wiring.disk, this.rootOffset, path, bytes);
   }
 
   async power(): Promise<Power> {
@@ -96,15 +133,7 @@ export class Machine {
   async powerOn(): Promise<void> {
     if ((await this.power()) === 'on') return;
     await Promise.all([this.wiring.qmp, this.wiring.console].map((path) => rm(path, { force: true })));
-    const log = await open(join(this.folder, 'qemu.log'), 'a');
-    const child = spawn('qemu-system-x86_64', qemuArguments(this.wiring), {
-      detached: true,
-      stdio: ['ignore', log.fd, log.fd],
-    });
-    const failed = new Promise<never>((_, reject) => {
-      child.once('error', reject);
-      child.once('exit', (code) => reject(new Error(`QEMU ended with ${code}; see ${this.folder}/qemu.log`)));
-    });
+    const failed = this.lifetime === 'ours' ? this.startOurs() : this.startDetached();
     const up = async (): Promise<void> => {
       const end = Date.now() + MONITOR_TIMEOUT_MS;
       while ((await this.power()) === 'off') {
@@ -116,21 +145,55 @@ export class Machine {
       await Promise.race([up(), failed]);
     } finally {
       failed.catch(() => undefined);
-      child.unref();
-      await log.close();
     }
+  }
+
+  /** Rejects when QEMU ends. */
+  private startOurs(): Promise<never> {
+    const child = startChild(['qemu-system-x86_64', ...qemuArguments(this.wiring)], { logFile: this.qemuLog });
+    return child.exited.then(({ code }) => {
+      throw new Error(`QEMU ended with ${code}: ${child.output()}`);
+    });
+  }
+
+  /** Rejects when QEMU ends. */
+  private startDetached(): Promise<never> {
+    const log = openSync(this.qemuLog, 'a');
+    const child = spawn('qemu-system-x86_64', qemuArguments(this.wiring), {
+      detached: true,
+      stdio: ['ignore', log, log],
+    });
+    closeSync(log);
+    child.unref();
+    return new Promise((_, reject) => {
+      child.once('error', reject);
+      child.once('exit', (code) => reject(new Error(`QEMU ended with ${code}; see ${this.qemuLog}`)));
+    });
+  }
+
+  private get qemuLog(): string {
+    return join(this.folder, 'qemu.log');
   }
 
   /** Cuts the power: nothing is flushed that the host had not flushed itself. */
   async powerOff(): Promise<void> {
     if ((await this.power()) === 'off') return;
     await qmp(this.wiring.qmp, 'quit');
-    while ((await this.power()) === 'on') await delay(LOOK_EVERY_MS);
+    await this.untilOff();
   }
 
   async powerCycle(): Promise<void> {
     await this.powerOff();
     await this.powerOn();
+  }
+
+  /** The next time the host resets itself, the machine goes off instead, with everything on its disk that the host wrote. */
+  async stayOffAtReset(): Promise<void> {
+    await qmp(this.wiring.qmp, 'set-action', { reboot: 'shutdown' });
+  }
+
+  async untilOff(): Promise<void> {
+    while ((await this.power()) === 'on') await delay(LOOK_EVERY_MS);
   }
 
   /** The reset button. */
