@@ -25,13 +25,17 @@ export function findProgram(name: string): string | null {
 /** A suite over real programs. `packages` is what to install on Debian and Ubuntu. */
 export function describeWith(title: string, programs: readonly string[], packages: string, suite: () => void): void {
   const missing = programs.filter((program) => findProgram(program) === null);
+  describeUnless(missing.length > 0 && `${missing.join(', ')} is not installed: apt install ${packages}`, title, suite);
+}
+
+/** A suite that cannot run for a reason, or false. */
+export function describeUnless(reason: string | false, title: string, suite: () => void): void {
   // oxlint-disable-next-line vitest/no-conditional-tests -- whether there are tests is the point
-  if (missing.length === 0) {
+  if (reason === false) {
     // oxlint-disable-next-line vitest/valid-title, vitest/valid-describe-callback -- title and suite are the caller's
     describe(title, suite);
     return;
   }
-  const reason = `${missing.join(', ')} is not installed: apt install ${packages}`;
   // oxlint-disable-next-line vitest/valid-title, vitest/expect-expect -- the title is the caller's; it skips or fails
   it(title, (ctx) => {
     if (process.env['CI'] === 'true') throw new Error(reason);
