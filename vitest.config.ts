@@ -33,11 +33,11 @@ export default defineConfig({
           name: 'vm',
           include: ['test/vm/**/*.test.ts'],
           globalSetup: ['test/integration/global-setup.ts'],
-          // A machine without KVM uses both cores while it boots.
+          // Tests of a file run at the same time, three of them (`npm run test:vm`): a machine without KVM uses a core while it boots.
           fileParallelism: false,
-          // Ten minutes hold a run with three boots and two builds of boot images.
-          testTimeout: 20 * 60_000,
-          hookTimeout: 30 * 60_000,
+          // Ten minutes hold a run with three boots and a build of boot images; the base image may have to be built before.
+          testTimeout: 40 * 60_000,
+          hookTimeout: 40 * 60_000,
         },
       },
     ],

@@ -28,7 +28,7 @@ export type Extra = 'stranger' | 'ninth';
 
 export interface Hardware {
   readonly firmware: Firmware;
-  readonly extra?: Extra;
+  readonly extra?: readonly Extra[];
 }
 
 export interface Wiring extends Hardware {
@@ -72,8 +72,8 @@ export function qemuArguments(wiring: Wiring): readonly string[] {
     ],
     ['-serial', 'chardev:console'],
     ['-qmp', `unix:${wiring.qmp},server=on,wait=off`],
-    ...GPU_BUSES.map((bus, index) => gpu(bus, index, wiring.extra === 'stranger' && index === 0)),
-    ...(wiring.extra === 'ninth' ? [gpu(NINTH_BUS, GPU_BUSES.length, false)] : []),
+    ...GPU_BUSES.map((bus, index) => gpu(bus, index, wiring.extra?.includes('stranger') === true && index === 0)),
+    ...(wiring.extra?.includes('ninth') === true ? [gpu(NINTH_BUS, GPU_BUSES.length, false)] : []),
   ];
   return options.flat();
 }
