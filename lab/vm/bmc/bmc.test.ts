@@ -1,7 +1,6 @@
 /** The project's own adapters against both BMCs of the boot lab; behind them a machine that is only its power and its console. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { text } from 'node:stream/consumers';
@@ -17,6 +16,7 @@ import { startIpmiBmc } from './ipmi.js';
 import { startRedfishBmc } from './redfish.js';
 import { sushyPython } from './sushy-tools.js';
 import { FakeMachine, TRANSITION_MS } from './testing/fake-machine.js';
+import { commandOf, descendants } from './testing/processes.js';
 
 const SERIAL = 'BOOTLAB1';
 const MODEL = 'q35';
@@ -234,26 +234,4 @@ async function reset(spec: BmcSpec, type: string, secret = SECRET): Promise<numb
   if (systems.status !== 200) return systems.status;
   const path = (JSON.parse(systems.text) as { Members: { '@odata.id': string }[] }).Members[0]?.['@odata.id'];
   return (await send('POST', `${path}/Actions/ComputerSystem.Reset`, JSON.stringify({ ResetType: type }))).status;
-}
-
-/** Processes that we started, and those that they did. */
-async function descendants(): Promise<readonly number[]> {
-  const parents = new Map<number, number>();
-  for (const name of await readdir('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    const stat = await readFile(`/proc/${name}/stat`, 'utf8').catch(() => '');
-    // pid (name) state parent: a name may hold spaces and brackets.
-    const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-    if (parent > 0) parents.set(Number(name), parent);
-  }
-  const isOurs = (pid: number): boolean => {
-    const parent = parents.get(pid);
-    return parent !== undefined && (parent === process.pid || isOurs(parent));
-  };
-  return [...parents.keys()].filter(isOurs);
-}
-
-/** Empty once it has ended. */
-async function commandOf(pid: number): Promise<string> {
-  return readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
 }
