@@ -27,7 +27,7 @@ export interface SimulatedHostOptions {
   readonly iommu?: boolean;
   /** A NIC shares the IOMMU group of this GPU. */
   readonly sharedGroup?: string;
-  /** Empty disks besides the root disk, by name under /dev. */
+  /** Disks besides the root disk, by name under /dev; default one, empty: DATA_DISK. */
   readonly disks?: readonly SimulatedDisk[];
   /** Its address in the cluster network; `ip` shows it. */
   readonly nodeIP?: string;
@@ -43,10 +43,22 @@ export interface SimulatedHostOptions {
 
 export interface SimulatedDisk {
   readonly name: string;
+  /** Below /dev/disk/by-id. */
   readonly id: string;
+  readonly serial: string;
   readonly bytes: number;
   readonly model: string;
+  /** What wipefs finds on it at first: `ext4`, `gpt`, …; nothing when left out. */
+  readonly holds?: string;
 }
+
+export const DATA_DISK: SimulatedDisk = {
+  name: 'nvme1n1',
+  id: 'nvme-SAMSUNG_MZQL23T8HCLS-00A07_S64GNE0R100001',
+  serial: 'S64GNE0R100001',
+  bytes: 3_840_755_982_336,
+  model: 'SAMSUNG MZQL23T8HCLS-00A07',
+};
 
 export interface RackOptions {
   readonly hosts: readonly SimulatedHostOptions[];

@@ -4,20 +4,22 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import type { StoredObjects } from '../../cluster/contract.js';
+import type { LinstorPool } from '../../cluster/controllers/linstor.js';
 import { bootOnce } from '../boot/sequence.js';
 import { Disk } from '../disk/disk.js';
 import { bytesOf, file, textOf, type Entry } from '../disk/entry.js';
 import type { FileSystem } from '../disk/file-system.js';
 import type { FaultEffect, FaultPoint, FaultTable } from '../faults.js';
 import { FIRST_SERVER_GPUS, serverDevices, type PciDevice } from '../pci/device.js';
-import type {
-  BootCause,
-  BootRecord,
-  SimulatedDisk,
-  SimulatedHost,
-  SimulatedHostOptions,
-  SnapshotEntry,
-  Workload,
+import {
+  DATA_DISK,
+  type BootCause,
+  type BootRecord,
+  type SimulatedDisk,
+  type SimulatedHost,
+  type SimulatedHostOptions,
+  type SnapshotEntry,
+  type Workload,
 } from '../options.js';
 import type { SshEndpoint } from '../ssh/endpoint.js';
 import { delay } from './clock.js';
@@ -47,6 +49,10 @@ export class Machine implements SimulatedHost {
   readonly rootUuid = ROOT_UUID;
   readonly devices: readonly PciDevice[];
   readonly disks: readonly SimulatedDisk[];
+  /** What is on a disk, by its name; nothing for an empty one. */
+  readonly signatures = new Map<string, string>();
+  /** LINSTOR's; gone with the cluster that knew them, while the disks keep what is on them. */
+  readonly storagePools = new Map<string, LinstorPool>();
   readonly journal = new Journal();
   readonly boots: Mutable<BootRecord>[] = [];
   readonly rebootRequests: string[] = [];
@@ -85,7 +91,8 @@ export class Machine implements SimulatedHost {
       shared === undefined
         ? devices
         : devices.map((device) => (device.class === '020000' ? { ...device, iommuGroup: shared } : device));
-    this.disks = options.disks ?? [];
+    this.disks = options.disks ?? [DATA_DISK];
+    for (const { name, holds } of this.disks) if (holds !== undefined) this.signatures.set(name, holds);
   }
 
   get hasIommu(): boolean {

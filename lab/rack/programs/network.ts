@@ -1,17 +1,15 @@
 /**
- * Downloads, and k3s: its binary, its service, its kubectl.
+ * Downloads, and k3s: its binary and its service.
  * @module
  */
 import { createHash } from 'node:crypto';
-import { request } from 'node:https';
 import { parse } from 'yaml';
 import { forever } from '../machine/clock.js';
 import { fail, parseArgs, type Call, type Program, type Programs } from '../shell/program.js';
+import { API_PORT, kubectl, KUBECONFIG } from './kubectl.js';
 
 const K3S_VERSION = 'v1.35.3+k3s1';
-const API_PORT = 6443;
 const ETCD = '/var/lib/rancher/k3s/server/db/etcd/member/wal/0.wal';
-const KUBECONFIG = '/etc/rancher/k3s/k3s.yaml';
 
 /** The binary names its program and version; the filler gives it a size worth a progress bar. */
 const K3S_BINARY = Buffer.from(`\x7fELF lab:k3s ${K3S_VERSION}\n${'k3s '.repeat(4096)}`);
@@ -102,7 +100,10 @@ async function server(call: Call): Promise<{ exitCode: number; stderr: string }>
     return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
   };
   // What etcd kept is gone with its directory, as after an uninstallation.
-  if (fs.entry(ETCD) === undefined) machine.clusterObjects = new Map();
+  if (fs.entry(ETCD) === undefined) {
+    machine.clusterObjects = new Map();
+    machine.storagePools.clear();
+  }
   fs.put(ETCD, 'etcd\n', { mode: 0o600, uid: 0, gid: 0 });
   const { disk, path } = fs.locate(ETCD);
   disk?.fsync(path);
@@ -144,61 +145,6 @@ async function server(call: Call): Promise<{ exitCode: number; stderr: string }>
     }
     await api.close();
   }
-}
-
-const decode = (value: string | undefined): Buffer | undefined =>
-  value === undefined ? undefined : Buffer.from(value, 'base64');
-
-/** Only what the API itself answers: `get --raw PATH`. */
-async function kubectl(
-  call: Call,
-  args: readonly string[],
-): Promise<{ stdout?: string; stderr?: string; exitCode?: number }> {
-  const { values } = parseArgs(args, ['--raw', '--kubeconfig']);
-  const path = values.get('--raw')?.[0];
-  const text = call.fs.text(values.get('--kubeconfig')?.[0] ?? KUBECONFIG);
-  const port = call.kernel.machine.ports.get(API_PORT);
-  if (path === undefined) return { exitCode: 1, stderr: 'error: the lab has only get --raw\n' };
-  if (text === null) return { exitCode: 1, stderr: `error: open ${KUBECONFIG}: no such file or directory\n` };
-  if (port === undefined)
-    return {
-      exitCode: 1,
-      stderr: 'The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?\n',
-    };
-  const config = parse(text) as {
-    clusters: { cluster: Record<string, string> }[];
-    users: { user: Record<string, string> }[];
-  };
-  const cluster = config.clusters[0]?.cluster ?? {};
-  const user = config.users[0]?.user ?? {};
-  return new Promise((resolve) => {
-    const sent = request(
-      {
-        host: '127.0.0.1',
-        port,
-        path,
-        ca: decode(cluster['certificate-authority-data']),
-        cert: decode(user['client-certificate-data']),
-        key: decode(user['client-key-data']),
-        headers: user['token'] === undefined ? {} : { authorization: `Bearer ${user['token']}` },
-        signal: call.signal,
-      },
-      (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('end', () => {
-          const body = Buffer.concat(chunks).toString();
-          resolve(
-            (response.statusCode ?? 500) < 300
-              ? { stdout: body }
-              : { exitCode: 1, stderr: `Error from server: ${body}\n` },
-          );
-        });
-      },
-    );
-    sent.on('error', (error) => resolve({ exitCode: 1, stderr: `${error.message}\n` }));
-    sent.end();
-  });
 }
 
 export const NETWORK_PROGRAMS: Programs = { curl, 'lab:k3s': k3s };

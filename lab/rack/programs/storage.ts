@@ -48,10 +48,10 @@ function blocks(call: Call): readonly Block[] {
       name: disk.name,
       size: disk.bytes,
       type: 'disk',
-      fstype: null,
+      fstype: call.kernel.machine.signatures.get(disk.name) ?? null,
       mountpoint: null,
       model: disk.model,
-      serial: disk.id,
+      serial: disk.serial,
       uuid: null,
     })),
   ];
@@ -89,7 +89,9 @@ const lsblk: Program = (call) => {
     return Object.fromEntries(
       columns.map((name) => [
         name,
-        name === 'size' && !flags.has('-b') ? `${(block.size / 2 ** 30).toFixed(1)}G` : (all[name] ?? null),
+        name === 'size' && !flags.has('-b') && !flags.has('--bytes')
+          ? `${(block.size / 2 ** 30).toFixed(1)}G`
+          : (all[name] ?? null),
       ]),
     );
   };
@@ -159,12 +161,32 @@ const findmnt: Program = (call) => {
     .join('');
 };
 
-const blkid: Program = (call) => {
-  const { values, rest } = parseArgs(call.args, ['-s', '-o', '-U', '-L']);
-  const all = blocks(call)
+/** The disks and partitions named, or all. */
+const named = (call: Call, paths: readonly string[]): readonly Block[] =>
+  blocks(call)
     .flatMap((block) => [block, ...(block.children ?? [])])
-    .filter((block) => block.fstype !== null);
-  const found = all.filter((block) => rest.length === 0 || rest.includes(`/dev/${block.name}`));
+    .filter((block) => paths.length === 0 || paths.includes(`/dev/${block.name}`));
+
+/** What is written on them: partitions count as the table. */
+const signatureOf = (block: Block): string | null => block.fstype ?? (block.children === undefined ? null : 'gpt');
+
+/** Only looking: `--no-act`. */
+const wipefs: Program = (call) => {
+  const { flags, rest } = parseArgs(call.args, ['-o', '--output', '-O']);
+  if (flags.has('-a') || flags.has('--all') || !(flags.has('-n') || flags.has('--no-act')))
+    return fail(2, 'lab: wipefs only looks here: --no-act');
+  const found = named(call, rest);
+  if (found.length === 0) return fail(1, `wipefs: error: ${rest[0] ?? ''}: probing initialization failed`);
+  return found.map((block) => (signatureOf(block) === null ? '' : `${signatureOf(block)}\n`)).join('');
+};
+
+const blkid: Program = (call) => {
+  const { flags, values, rest } = parseArgs(call.args, ['-s', '-o', '--output', '-U', '-L']);
+  if (flags.has('-p') || flags.has('--probe')) {
+    const signatures = named(call, rest).flatMap((block) => signatureOf(block) ?? []);
+    return signatures.length === 0 ? { exitCode: 2 } : signatures.map((name) => `TYPE=${name}\n`).join('');
+  }
+  const found = named(call, rest).filter((block) => block.fstype !== null);
   if (found.length === 0) return { exitCode: 2 };
   if (values.get('-o')?.[0] === 'value')
     return found
@@ -250,7 +272,7 @@ export const STORAGE_PROGRAMS: Programs = {
   vgck: nothing,
   zpool: () => ({ stdout: '', stderr: 'no pools available\n' }),
   zfs: nothing,
-  wipefs: nothing,
+  wipefs,
   partprobe: nothing,
   e2fsck: nothing,
 };
