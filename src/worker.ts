@@ -19,6 +19,7 @@ import { planActivities } from './activities/plan.js';
 import { preflightSteps } from './activities/preflight.js';
 import { rebootActivities } from './activities/reboot.js';
 import { restoreActivities } from './activities/restore.js';
+import { storageActivities } from './activities/storage.js';
 import { createBmcProvider } from './adapters/bmc/index.js';
 import { createClusterProvider } from './adapters/kubernetes/index.js';
 import { createSecretSource } from './adapters/secrets/index.js';
@@ -68,6 +69,7 @@ export function createActivities(): Activities {
       ...restoreActivities(adapters),
       ...commitActivities(adapters),
       ...isolationActivities(adapters),
+      ...storageActivities(adapters),
       ...planActivities(adapters, STEP_TABLES),
     },
     close: async () => {

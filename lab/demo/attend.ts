@@ -58,10 +58,10 @@ async function exists(client: ProvisionClient, server: string): Promise<boolean>
   }
 }
 
-/** A reboot is approved; a phase that parks is given up, since nobody is there to repair what it needs. */
+/** A reboot and disks are approved; a phase that parks is given up, since nobody is there to repair what it needs. */
 async function answer(attendance: Attendance, question: OpenQuestion): Promise<boolean> {
   const { client, host } = attendance;
-  const choice = question.kind === 'reboot' ? 'approve' : 'reject';
+  const choice = question.digest === '' ? 'reject' : 'approve';
   const digest = question.digest === '' ? {} : { digest: question.digest };
   try {
     await client.decide(host.name, choice, { gate: question.id, ...digest, by: 'demo', reason: '--yes' });

@@ -5,6 +5,7 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { DATA_DISK } from '../rack/options.js';
 import type { DemoDurations } from './faults.js';
 import { BadOption } from './options.js';
 
@@ -119,6 +120,7 @@ function inventoryOf(server: DemoServer): object {
           resource: 'nvidia.com/H100_SXM5_80GB',
           nvswitch: 'none',
         },
+        disks: [`/dev/disk/by-id/${DATA_DISK.id}`],
       },
     },
   };

@@ -36,6 +36,7 @@ import type { PhaseSteps } from './define-step.js';
 import { ensure, isAsWanted, mustBeAsWanted, previewObjects, type Ensure } from './cluster/ensure.js';
 import { clusterIfAny } from './cluster/host-cluster.js';
 import { through, waitingStep } from './cluster/waiting.js';
+import { storageSteps } from './storage.js';
 
 /** Cluster API's controllers; nested clusters need all of them. */
 const CLUSTER_API_NAMESPACE = 'cozy-cluster-api';
@@ -128,6 +129,8 @@ export const cozystackSteps = {
       return platformResult;
     },
   },
+
+  ...storageSteps,
 
   'cozystack.await-releases': waitingStep(async ({ clusters, spec }) => {
     const cluster = await clusters.host(spec);

@@ -28,6 +28,10 @@ export interface Adapters {
 export interface StepInput {
   readonly spec: ServerSpec;
   readonly run: RunRef;
+  /** Phases of the run, for preflight; all of them when left out. */
+  readonly phases?: readonly PhaseName[];
+  /** Digest that a person approved for this step, where it destroys something. */
+  readonly approved?: string;
 }
 
 export interface StepContext extends StepInput {

@@ -9,6 +9,7 @@ import type { StepActivity, StepInput } from './define-step.js';
 import type { IsolationActivities } from './isolation-state.js';
 import type { RebootActivities } from './reboot.js';
 import type { RestoreActivities } from './restore.js';
+import type { StorageActivities } from './storage.js';
 
 export type StepActivities = Record<StepName | `${StepName}.verify` | `${StepName}.undo`, StepActivity>;
 
@@ -22,4 +23,5 @@ export type AllActivities = StepActivities &
   RestoreActivities &
   CommitActivities &
   IsolationActivities &
+  StorageActivities &
   PlanActivities;

@@ -5,7 +5,7 @@ import type { PreflightReport } from '../domain/preflight/checks.js';
 import type { Bmc } from '../ports/bmc.js';
 import { ProvisionError } from '../ports/failure.js';
 import { LIST_PCI_DEVICES } from './host/devices.js';
-import { BOOT_FACTS, IDENTITY_FACTS, INITRAMFS_FACTS, SYSTEM_FACTS } from './host/facts-scripts.js';
+import { BOOT_FACTS, DISK_FACTS, IDENTITY_FACTS, INITRAMFS_FACTS, SYSTEM_FACTS } from './host/facts-scripts.js';
 import { preflightSteps } from './preflight.js';
 
 const IDENTITY = `hostname	h100-01
@@ -59,6 +59,13 @@ end	ok
 const DEVICES = `${GPU_ADDRESSES.map((address, index) => `${address}	0x10de	0x2330	0x030200	nvidia	(null)	${20 + index}	16	16	ok	-`).join('\n')}
 end	8
 `;
+const DISKS = `0.device	/dev/nvme1n1
+0.lsblk.rc	0
+0.lsblk	{"blockdevices":[{"name":"nvme1n1","type":"disk","size":3840755982336,"ro":false,"model":"SAMSUNG","serial":"S64G"}]}
+0.wipefs.rc	0
+0.blkid.rc	2
+end	ok
+`;
 const GRUB_CFG = `set default="0"
 menuentry 'Ubuntu' {
 	linux /boot/vmlinuz-6.8.0-60-generic root=UUID=1c2e ro
@@ -71,6 +78,7 @@ const HEALTHY: readonly Rule[] = [
   { when: INITRAMFS_FACTS, answer: INITRAMFS },
   { when: SYSTEM_FACTS, answer: SYSTEM },
   { when: LIST_PCI_DEVICES, answer: DEVICES },
+  { when: DISK_FACTS, answer: DISKS },
   ...fileRules({
     '/boot/grub/grub.cfg': GRUB_CFG,
     '/etc/rancher/k3s/config.yaml': null,

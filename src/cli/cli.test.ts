@@ -285,6 +285,17 @@ describe('decisions', () => {
     );
   });
 
+  it('finds the question that an approved digest is for', async () => {
+    const question = { ...atGate.question!, id: 'disks#2', kind: 'disks' as const, digest: '51e2-0c3f' };
+    const { io, client } = await cli('gpu-provision approve h100-01 --digest 51e2-0c3f', {
+      views: [view({ ...atGate, question }, at('16:10:00'))],
+    });
+    expect(client.decided).toEqual([
+      { choice: 'approve', decision: { gate: 'disks#2', digest: '51e2-0c3f', by: 'op-a@ops1' } },
+    ]);
+    expect(io.out()).toContain('The disks become storage');
+  });
+
   it('answers the question that is open', async () => {
     const [status] = endings['needs-hands']!;
     const { client } = await cli('gpu-provision resume h100-01 --note looked', {

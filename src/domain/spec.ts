@@ -79,10 +79,17 @@ export interface NestedSpec {
   readonly gpusPerNode: number;
 }
 
+export interface StorageSpec {
+  /** Name of LINSTOR's storage pool, and of the zpool or volume group behind it. */
+  readonly pool: string;
+  readonly backend: 'zfs' | 'lvm';
+}
+
 export interface ClusterSpec {
   readonly name: string;
   readonly k3s: { readonly version: string; readonly token: SecretRef | null };
   readonly cozystack: { readonly version: string; readonly host: string; readonly externalIPs: readonly string[] };
+  readonly storage: StorageSpec;
   readonly nested: readonly NestedSpec[];
 }
 
@@ -108,6 +115,6 @@ export interface ServerSpec {
   readonly workloads: 'refuse' | 'stop';
   readonly cluster: ClusterSpec;
   readonly mirrors: MirrorsSpec;
-  /** Disks for storage, by id; empty when an existing pool is used. */
+  /** Disks for storage, by id; empty when a pool that is there already is used. */
   readonly disks: readonly string[];
 }

@@ -41,6 +41,7 @@ function sshFindings(file: InventoryFile, name: string, entry: ServerEntry): rea
 export function serverFindings(file: InventoryFile, specs: readonly ServerSpec[]): readonly Finding[] {
   return [
     ...entries(file).flatMap(([name, entry]) => repeatedAddresses(name, entry.gpus.addresses)),
+    ...entries(file).flatMap(([name, entry]) => repeatedDisks(name, entry.disks ?? [])),
     ...UNIQUE.flatMap((rule) => repeatedBetweenServers(rule, specs)),
     ...specs.flatMap((spec) => [...directWithoutBmc(file, spec), ...moreGpusThanThereAre(spec)]),
   ];
@@ -53,6 +54,15 @@ function repeatedAddresses(name: string, addresses: readonly string[]): readonly
     if (first === i) return [];
     const text = `found ${address}, which addresses[${first}] has already; expected each GPU once`;
     return [{ path: ['servers', name, 'gpus', 'addresses', i], text }];
+  });
+}
+
+function repeatedDisks(name: string, disks: readonly string[]): readonly Finding[] {
+  return disks.flatMap((disk, i) => {
+    const first = disks.indexOf(disk);
+    if (first === i) return [];
+    const text = `found ${disk}, which disks[${first}] has already; expected each disk once`;
+    return [{ path: ['servers', name, 'disks', i], text }];
   });
 }
 

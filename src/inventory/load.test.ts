@@ -69,12 +69,13 @@ describe('the example', () => {
         name: 'fra1-a',
         k3s: { version: 'v1.35.3+k3s1', token: `file:${site.directory}/secrets/k3s-token` },
         cozystack: { version: '1.5.4', host: 'example.org', externalIPs: ['192.0.2.11'] },
+        storage: { pool: 'data', backend: 'zfs' },
         nested: [
           { name: 'main', tenant: 'workload', nodes: 1, cpu: 56, memory: '512Gi', disk: '200Gi', gpusPerNode: 2 },
         ],
       },
       mirrors: { apt: null, k3s: null, registries: null },
-      disks: [],
+      disks: ['/dev/disk/by-id/nvme-SAMSUNG_MZQL23T8HCLS-00A07_S64GNE0R100001'],
     });
   });
 

@@ -2,6 +2,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { edited, EXAMPLE, ExampleSite, withBmc } from './example-site.js';
 import { checkInventory } from './index.js';
 
+const DISKS = 'nvme-SAMSUNG_MZQL23T8HCLS-00A07_S64GNE0R100001]';
+
 const PASSWORD = 'hunter2-not-for-messages';
 const PRIVATE_KEY = `-----BEGIN OPENSSH PRIVATE KEY-----\n${PASSWORD}\n-----END OPENSSH PRIVATE KEY-----\n`;
 
@@ -31,7 +33,7 @@ const CASES: readonly Case[] = [
   [
     'no YAML',
     () => edited(['site: fra1', 'site: "fra1']),
-    ['inventory.yaml:51:1 inventory: not YAML: Missing closing "quote'],
+    ['inventory.yaml:52:1 inventory: not YAML: Missing closing "quote'],
   ],
   [
     'a tab',
@@ -46,7 +48,7 @@ const CASES: readonly Case[] = [
   [
     'two documents',
     () => `${EXAMPLE}---\nsite: x\n`,
-    ['inventory.yaml:51:1 inventory: found a second document; a file is one inventory'],
+    ['inventory.yaml:52:1 inventory: found a second document; a file is one inventory'],
   ],
   [
     'an alias that unfolds without end',
@@ -64,7 +66,7 @@ const CASES: readonly Case[] = [
     'a merge key',
     () => edited(['    role: server', '    <<: {}\n    role: server']),
     [
-      'inventory.yaml:37:5 servers.h100-01."<<": found an unknown key; expected one of cluster, role, address, nodeIP, serial, bmc, gpus, ssh, boot, workloads',
+      'inventory.yaml:37:5 servers.h100-01."<<": found an unknown key; expected one of cluster, role, address, nodeIP, serial, bmc, gpus, disks, ssh, boot, workloads',
     ],
   ],
   [
@@ -89,7 +91,7 @@ const CASES: readonly Case[] = [
     () => edited(['    serial:', '    seriel:']),
     [
       'inventory.yaml:35:3 servers.h100-01.serial: missing; expected the DMI system serial, e.g. 5XKQ1P3',
-      'inventory.yaml:40:5 servers.h100-01.seriel: found an unknown key; expected one of cluster, role, address, nodeIP, serial, bmc, gpus, ssh, boot, workloads (did you mean serial?)',
+      'inventory.yaml:40:5 servers.h100-01.seriel: found an unknown key; expected one of cluster, role, address, nodeIP, serial, bmc, gpus, disks, ssh, boot, workloads (did you mean serial?)',
     ],
   ],
   [
@@ -103,14 +105,14 @@ const CASES: readonly Case[] = [
     'a key with a line break',
     () => edited(['    serial:', '    "a\\nb": 1\n    serial:']),
     [
-      'inventory.yaml:40:5 servers.h100-01."a\\nb": found an unknown key; expected one of cluster, role, address, nodeIP, serial, bmc, gpus, ssh, boot, workloads',
+      'inventory.yaml:40:5 servers.h100-01."a\\nb": found an unknown key; expected one of cluster, role, address, nodeIP, serial, bmc, gpus, disks, ssh, boot, workloads',
     ],
   ],
   [
     'a key like no other',
     () => edited(['    serial:', '    colour: red\n    serial:']),
     [
-      'inventory.yaml:40:5 servers.h100-01.colour: found an unknown key; expected one of cluster, role, address, nodeIP, serial, bmc, gpus, ssh, boot, workloads',
+      'inventory.yaml:40:5 servers.h100-01.colour: found an unknown key; expected one of cluster, role, address, nodeIP, serial, bmc, gpus, disks, ssh, boot, workloads',
     ],
   ],
   [
@@ -128,7 +130,7 @@ const CASES: readonly Case[] = [
     () => edited(["    gpus:\n      id: '10de:2330'", "    gpus: all\n    x:\n      id: '10de:2330'"]),
     [
       'inventory.yaml:45:11 servers.h100-01.gpus: found "all"; expected a map with id, addresses, resource, nvswitch',
-      'inventory.yaml:46:5 servers.h100-01.x: found an unknown key; expected one of cluster, role, address, nodeIP, serial, bmc, gpus, ssh, boot, workloads',
+      'inventory.yaml:46:5 servers.h100-01.x: found an unknown key; expected one of cluster, role, address, nodeIP, serial, bmc, gpus, disks, ssh, boot, workloads',
     ],
   ],
   [
@@ -492,13 +494,6 @@ const CASES: readonly Case[] = [
     ['inventory.yaml:8:1 notify: sending notices is not built yet; remove it and follow runs with gpu-provision watch'],
   ],
   [
-    'storage',
-    () => edited(['    cozystack:', '    storage: { pool: data, backend: zfs }\n    cozystack:']),
-    [
-      'inventory.yaml:14:5 clusters.fra1-a.storage: setting up storage is not built yet; remove it and create pool and StorageClasses by hand',
-    ],
-  ],
-  [
     'an existing Cozystack',
     () => edited(['      host: example.org', '      existing: true\n      host: example.org']),
     [
@@ -506,10 +501,26 @@ const CASES: readonly Case[] = [
     ],
   ],
   [
-    'disks',
-    () => edited(['    serial:', '    disks: [/dev/disk/by-id/nvme-1]\n    serial:']),
+    'a disk by its kernel name, and a partition',
+    () => edited([DISKS, 'nvme-A-part1, /dev/nvme1n1]']),
+    ['/dev/disk/by-id/nvme-A-part1', '/dev/nvme1n1'].map(
+      (disk, i) =>
+        `inventory.yaml:51:${[13, 43][i]} servers.h100-01.disks[${i}]: found "${disk}"; expected a whole disk by its id, e.g. /dev/disk/by-id/nvme-SAMSUNG_MZQL23T8HCLS_S64GNE0R1: other names move between boots`,
+    ),
+  ],
+  [
+    'a disk twice',
+    () => edited([DISKS, 'nvme-A, /dev/disk/by-id/nvme-A]']),
     [
-      'inventory.yaml:40:5 servers.h100-01.disks: giving disks to storage is not built yet; remove it, no disk is touched',
+      'inventory.yaml:51:37 servers.h100-01.disks[1]: found /dev/disk/by-id/nvme-A, which disks[0] has already; expected each disk once',
+    ],
+  ],
+  [
+    'a backend that is none, and a pool with a blank',
+    () => edited(['    cozystack:', '    storage: { pool: my pool, backend: btrfs }\n    cozystack:']),
+    [
+      'inventory.yaml:14:22 clusters.fra1-a.storage.pool: found "my pool"; expected a name: lower-case letters, digits, dashes and underscores, at most 32',
+      'inventory.yaml:14:40 clusters.fra1-a.storage.backend: found "btrfs"; expected zfs or lvm',
     ],
   ],
   [
@@ -539,10 +550,10 @@ const CASES: readonly Case[] = [
     'a second server on the address, the serial, the BMC and the cluster of the first',
     () => EXAMPLE + SECOND_SERVER,
     [
-      'inventory.yaml:52:47 servers.h100-02.address: found 192.0.2.11:22, which servers.h100-01 has already; expected an SSH address and port of its own',
-      'inventory.yaml:52:67 servers.h100-02.serial: found 5xkq1p3, which servers.h100-01 has already; expected the serial of this machine',
-      'inventory.yaml:53:12 servers.h100-02.bmc: found https://192.0.2.111, which servers.h100-01 has already; expected a BMC of its own: it would power-cycle the other server',
-      'inventory.yaml:52:16 servers.h100-02.cluster: found fra1-a, which servers.h100-01 has already; expected a cluster of its own: joining a server to an existing cluster is not built yet',
+      'inventory.yaml:53:47 servers.h100-02.address: found 192.0.2.11:22, which servers.h100-01 has already; expected an SSH address and port of its own',
+      'inventory.yaml:53:67 servers.h100-02.serial: found 5xkq1p3, which servers.h100-01 has already; expected the serial of this machine',
+      'inventory.yaml:54:12 servers.h100-02.bmc: found https://192.0.2.111, which servers.h100-01 has already; expected a BMC of its own: it would power-cycle the other server',
+      'inventory.yaml:53:16 servers.h100-02.cluster: found fra1-a, which servers.h100-01 has already; expected a cluster of its own: joining a server to an existing cluster is not built yet',
     ],
   ],
 ];

@@ -17,16 +17,8 @@ const BOOT = String.raw`^(defaults|servers\.[^.]+)\.boot`;
 const KEYS: readonly NotBuilt[] = [
   { path: /^notify$/, text: 'sending notices is not built yet; remove it and follow runs with gpu-provision watch' },
   {
-    path: /^clusters\.[^.]+\.storage$/,
-    text: 'setting up storage is not built yet; remove it and create pool and StorageClasses by hand',
-  },
-  {
     path: /^clusters\.[^.]+\.cozystack\.existing$/,
     text: 'using a Cozystack that is there already is not built yet; remove it, a run installs its own',
-  },
-  {
-    path: /^servers\.[^.]+\.disks$/,
-    text: 'giving disks to storage is not built yet; remove it, no disk is touched',
   },
   {
     path: new RegExp(String.raw`${BOOT}\.window$`),

@@ -42,7 +42,7 @@ export function resolveEntry(file: InventoryFile, name: string, entry: ServerEnt
     workloads: entry.workloads ?? file.defaults?.workloads ?? BUILT_IN.workloads,
     cluster: resolveCluster(file, entry.cluster, directory),
     mirrors: resolveMirrors(file.mirrors, directory),
-    disks: [],
+    disks: entry.disks ?? [],
   };
 }
 
@@ -108,6 +108,7 @@ function resolveCluster(file: InventoryFile, name: string, directory: string): C
     name,
     k3s: { version, token: token === undefined ? null : absoluteReference(token, directory) },
     cozystack: cluster.cozystack,
+    storage: { ...BUILT_IN.storage, ...cluster.storage },
     nested: Object.entries(cluster.nested).map(([nestedName, nested]) => ({ name: nestedName, ...nested })),
   };
 }

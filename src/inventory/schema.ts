@@ -36,6 +36,7 @@ export const BUILT_IN = {
     ladder: { wait: '35m', look: '20m', graceful: '10m', powerCycle: '20m' },
   },
   workloads: 'refuse',
+  storage: { pool: 'data', backend: 'zfs' },
   ipmi: { port: 623, cipherSuite: 17 },
 } as const;
 
@@ -150,6 +151,21 @@ const cluster = map(
       },
       'The cloud on top of k3s.',
     ),
+    storage: map(
+      {
+        pool: text(/^[a-z][a-z0-9_-]{0,31}$/, {
+          expected: 'a name: lower-case letters, digits, dashes and underscores, at most 32',
+          description: 'Name of the LINSTOR storage pool on the node, and of the zpool or volume group behind it.',
+          default: BUILT_IN.storage.pool,
+        }).exactOptional(),
+        backend: oneOf(['zfs', 'lvm'], {
+          expected: 'zfs or lvm',
+          description: 'What a new pool is made of. A pool that is there already is used whatever it is made of.',
+          default: BUILT_IN.storage.backend,
+        }).exactOptional(),
+      },
+      "Where volumes are: LINSTOR's pool on the disks of servers.NAME.disks.",
+    ).exactOptional(),
     nested: named(
       label('the name of a nested cluster', 'Name of the nested cluster.'),
       map(
@@ -293,6 +309,19 @@ const server = map(
       .meta({ description: 'DMI system serial (dmidecode -s system-serial-number). SSH and BMC must both report it.' }),
     bmc,
     gpus,
+    disks: list(
+      text(/^\/dev\/disk\/by-id\/(?!.*-part[0-9]+$)[A-Za-z0-9._:+=@-]+$/, {
+        expected:
+          'a whole disk by its id, e.g. /dev/disk/by-id/nvme-SAMSUNG_MZQL23T8HCLS_S64GNE0R1: other names move between boots',
+        description: 'One disk, /dev/disk/by-id/NAME, not a partition.',
+      }),
+      24,
+      {
+        expected: 'a list of disks by id',
+        description:
+          'Empty disks that LINSTOR gets for volumes, for good; asked about by serial before it takes them, and never wiped. Left out, the node must have the storage pool already.',
+      },
+    ).exactOptional(),
     ssh: ssh.exactOptional(),
     boot: boot.exactOptional(),
     workloads: workloads.exactOptional(),

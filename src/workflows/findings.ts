@@ -1,5 +1,5 @@
 /**
- * What is true after a run that did everything, one line per area, in the words of the steps that read it back.
+ * What is true after a run, one line per area, in the words of the steps that read it back.
  * @module
  */
 import type { PhaseName } from '../domain/run/phases.js';
@@ -21,6 +21,7 @@ const AREAS: readonly Area[] = [
     steps: ['kubevirt.await-allocatable', 'cozystack.await-platform'],
     prefix: (run) => `${run.input.spec.cluster.name}: `,
   },
+  { area: 'storage', phase: 'cozystack', steps: ['cozystack.create-pool'] },
   { area: 'nested', phase: 'nested-cluster', steps: ['nested.await-gpus'] },
   { area: 'proven', phase: 'acceptance', steps: ['acceptance.await-job'] },
 ];
@@ -38,4 +39,11 @@ export function provisionedFindings(run: Run): { area: string; text: string }[] 
   if (run.plan !== null)
     found.push({ area: 'watch', text: `kernel ${run.plan.kernel} is held: an upgrade would boot what never booted` });
   return found;
+}
+
+/** What a run that failed has made and nobody takes back by itself: disks that storage holds now. */
+export function keptFindings(run: Run): { area: string; text: string }[] {
+  const steps = run.status().phases.flatMap((phase) => phase.steps);
+  const pool = steps.find((step) => step.name === 'cozystack.create-pool' && step.state === 'done');
+  return pool === undefined ? [] : [{ area: 'storage', text: `${pool.summary}: made by this run, and kept` }];
 }

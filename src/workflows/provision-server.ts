@@ -14,8 +14,9 @@ import { OUTCOMES, type Outcome } from '../domain/run/outcomes.js';
 import { PHASES, phaseOf, type PhaseName } from '../domain/run/phases.js';
 import { stepsOf } from '../domain/run/steps.js';
 import { call } from './act.js';
+import { approvedDisks } from './disk-gate.js';
 import { secondsOf } from './durations.js';
-import { provisionedFindings } from './findings.js';
+import { keptFindings, provisionedFindings } from './findings.js';
 import { fail, failureType, reportFailure, rethrowBug } from './failure.js';
 import { isolateGpus } from './isolate-gpus.js';
 import { ask } from './question.js';
@@ -52,7 +53,7 @@ export async function provisionServer(input: ProvisionInput): Promise<RunStatus>
 async function preflight(run: Run): Promise<void> {
   run.beginPhase('preflight');
   for (const step of stepsOf('preflight')) {
-    const result = await runStep(run, step);
+    const result = await runStep(run, step, { phases: run.input.phases });
     // What later phases compare with: how the host was before anything was changed.
     run.facts = result.facts as unknown as Facts;
     run.setPhase('preflight', 'done', result.summary);
@@ -111,7 +112,7 @@ async function phase(run: Run, name: PhaseName): Promise<void> {
     try {
       let summary = '';
       for (const step of stepsOf(name)) {
-        const result = await saga.step(step);
+        const result = step.asks === 'disks' ? await approvedDisks(run, saga, step) : await saga.step(step);
         if (step.name === phaseOf(name).saidBy) summary = result.summary;
       }
       run.setPhase(name, 'done', summary);
@@ -172,6 +173,7 @@ async function closeFailed(run: Run, error: unknown): Promise<void> {
   const outcome = outcomeOf(run, error);
   if (run.phaseState('preflight') !== 'done') run.setPhase('preflight', 'failed', run.failure.message);
   else await release(run);
+  run.findings.push(...keptFindings(run));
   run.setOutcome(outcome);
   await condition(allHandlersFinished);
 }

@@ -89,6 +89,8 @@ export class Run {
   cordonedAt: string | null = null;
   /** How often hands were needed, so that each question has an id of its own. */
   handsNeeded = 0;
+  /** The same for disks. */
+  disksAsked = 0;
   /** The boot that undo's own reboot ended in. */
   ordinaryBootId: string | null = null;
   currentPhase: PhaseName | null = null;

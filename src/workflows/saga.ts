@@ -2,20 +2,28 @@
  * Steps and the way back. The undo is registered before its step runs: a step that failed half-way has to be undone too.
  * @module
  */
+import type { StepInput } from '../activities/define-step.js';
 import type { Step, StepName, StepResult } from '../domain/run/steps.js';
 import { call } from './act.js';
 import { reportFailure } from './failure.js';
 import type { Run } from './run.js';
 
+/** What some steps are told besides server and run. */
+export type StepDetails = Pick<StepInput, 'phases' | 'approved'>;
+
 /** Runs one step as the activity of its name. */
-export async function runStep(run: Run, step: Step): Promise<StepResult> {
+export async function runStep(run: Run, step: Step, details: StepDetails = {}): Promise<StepResult> {
   run.beginStep(step.name, step.summary);
   try {
-    const result = await call(step.name as StepName, run.step, {
-      site: run.site,
-      policy: step.policy,
-      summary: step.summary,
-    });
+    const result = await call(
+      step.name as StepName,
+      { ...run.step, ...details },
+      {
+        site: run.site,
+        policy: step.policy,
+        summary: step.summary,
+      },
+    );
     run.endStep(step.name, result.changed ? 'done' : 'unchanged', result);
     return result;
   } catch (error) {
@@ -35,9 +43,9 @@ export class Saga {
 
   constructor(private readonly run: Run) {}
 
-  async step(step: Step): Promise<StepResult> {
+  async step(step: Step, details: StepDetails = {}): Promise<StepResult> {
     if (step.undo && !this.undos.includes(step)) this.undos.unshift(step);
-    return runStep(this.run, step);
+    return runStep(this.run, step, details);
   }
 
   /** Registers steps that another run took, so that they are undone without being run. */

@@ -6,6 +6,7 @@ it('takes a fresh server through all eight phases to a GPU job, and a second run
   try {
     const run = await site.begin(ALL_PHASES);
     await run.approve();
+    await run.approve('disks');
     const status = await run.end();
     expect(status.outcome, story(status)).toBe('provisioned');
     expect(status.phases.map((p) => p.state)).toEqual(Array.from({ length: 8 }, () => 'done'));

@@ -2,8 +2,10 @@
  * A fresh, healthy host with eight GPUs on their native driver: every check of preflight is content with it.
  * @module
  */
+import type { DiskFacts } from '../../src/domain/cluster/disks.js';
 import type { HostFacts } from '../../src/domain/preflight/facts.js';
 import type { PciDeviceFacts } from '../../src/domain/gpu/pci.js';
+import { PHASE_NAMES } from '../../src/domain/run/phases.js';
 import { GPU_ADDRESSES } from './server-spec.js';
 
 const GIB = 1024 ** 3;
@@ -22,8 +24,23 @@ export const nativeGpu = (address: string, index: number): PciDeviceFacts => ({
   vfioNode: false,
 });
 
+export const EMPTY_DISK: DiskFacts = {
+  id: '/dev/disk/by-id/nvme-SAMSUNG_MZQL23T8HCLS-00A07_S64GNE0R100001',
+  device: '/dev/nvme1n1',
+  type: 'disk',
+  serial: 'S64GNE0R100001',
+  model: 'SAMSUNG MZQL23T8HCLS-00A07',
+  bytes: 3_840_755_982_336,
+  readOnly: false,
+  parts: [],
+  mountpoints: [],
+  signatures: [],
+  holders: [],
+};
+
 export const HEALTHY_HOST: HostFacts = {
   runId: 'run-now',
+  phases: PHASE_NAMES,
   identity: {
     hostname: 'h100-01',
     serial: '5XKQ1P3',
@@ -94,5 +111,6 @@ export const HEALTHY_HOST: HostFacts = {
   stuckProcesses: [],
   workloads: { known: true, value: { vms: [], gpuProcesses: [], foreignPods: [] } },
   k3s: { known: true, value: { version: null, config: null, unit: null, hasState: false } },
+  storage: { pool: { known: true, value: null }, disks: [EMPTY_DISK] },
   ledger: { holder: null, state: 'none', server: null, at: null, problem: null },
 };

@@ -29,10 +29,11 @@ export function serverSpec(change: Partial<ServerSpec> = {}): ServerSpec {
       name: 'fra1-a',
       k3s: { version: 'v1.35.3+k3s1', token: null },
       cozystack: { version: '1.5.4', host: 'example.org', externalIPs: ['192.0.2.11'] },
+      storage: { pool: 'data', backend: 'zfs' },
       nested: [],
     },
     mirrors: { apt: null, k3s: null, registries: null },
-    disks: [],
+    disks: ['/dev/disk/by-id/nvme-SAMSUNG_MZQL23T8HCLS-00A07_S64GNE0R100001'],
     ...change,
   };
 }

@@ -12,6 +12,7 @@ import type { RebootInput } from '../../src/activities/reboot.js';
 import type { RebootPlan } from '../../src/domain/boot/plan.js';
 import { KNOWN_GOOD_TOKEN, classifyBoot, type BootOutcome } from '../../src/domain/boot/reboot.js';
 import { FAILURES, type FailureType } from '../../src/domain/run/failures.js';
+import type { DiskPlan } from '../../src/domain/cluster/disks.js';
 import { PHASE_NAMES } from '../../src/domain/run/phases.js';
 import { stepsOf, type StepResult } from '../../src/domain/run/steps.js';
 import { GPU_ADDRESSES } from '../support/server-spec.js';
@@ -76,6 +77,10 @@ export class World {
   /** Runs inside an activity, for things that happen meanwhile. */
   readonly on = new Map<string, () => void | Promise<void>>();
   private boots = 1;
+  /** Serials of the disks that storage would take; none: the pool is there. */
+  disks: string[] = [];
+  /** Digests with which a step was told that it may destroy something. */
+  readonly approvals: (string | undefined)[] = [];
   private wasSilent = false;
   private dead = false;
   private flapping = false;
@@ -266,6 +271,7 @@ export class World {
   private powerCycle(): void {
     this.powerCycles += 1;
     if (this.dead) return;
+    if (name === 'cozystack.create-pool') this.approvals.push(input.approved);
     this.online = true;
     this.powerCut();
   }
@@ -336,6 +342,11 @@ const FACTS = {
   checks: [],
   baseline: {
     linkWidths: {},
+  private diskPlan(): DiskPlan {
+    const disks = this.disks.map((serial) => ({ id: `/dev/disk/by-id/${serial}`, serial, model: 'M', bytes: 1e12 }));
+    return { pool: 'data', backend: 'zfs', node: 'h100-01', disks, digest: this.disks.join('+') };
+  }
+
     failedUnits: [],
     nativeDrivers: Object.fromEntries(GPU_ADDRESSES.map((a) => [a, 'nvidia'])),
   },

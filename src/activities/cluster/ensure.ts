@@ -20,19 +20,22 @@ export interface Ensure {
   readonly object: KubeObject;
   /** Differences at these paths are never applied: they cannot be changed on a running cluster. */
   readonly fixed?: RegExp;
+  /** In an object that somebody else made, only differences at these paths count; all of them when left out. */
+  readonly essential?: RegExp;
 }
 
 /**
  * Whether the object is as wanted already. Throws ClusterConflict when it is not, and either nobody of ours made it or the difference
  * cannot be changed.
  */
-export async function isAsWanted(cluster: Cluster, { object, fixed }: Ensure): Promise<boolean> {
+export async function isAsWanted(cluster: Cluster, { object, fixed, essential }: Ensure): Promise<boolean> {
   const found = await cluster.get(refOf(object));
   if (found === null) return false;
   const { metadata: _metadata, ...wanted } = object;
-  const different = differences(wanted, found);
+  const isOurs = isMarked(found);
+  const different = differences(wanted, found).filter((path) => isOurs || (essential?.test(path) ?? true));
   if (different.length === 0) return true;
-  if (!isMarked(found))
+  if (!isOurs)
     throw new ProvisionError(
       'ClusterConflict',
       `${nameOf(object)} is there already and was not made by gpu-provision; it differs in ${different.join(', ')}`,

@@ -3,9 +3,12 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { ClusterApi, ClusterFault, HostDevice, StoredObjects } from '../../../lab/cluster/contract.js';
+import { linstorClient, type LinstorPool } from '../../../lab/cluster/controllers/linstor.js';
 import { startClusterApi } from '../../../lab/cluster/index.js';
+import { DATA_DISK } from '../../../lab/rack/options.js';
 import { serverSpec } from '../../../test/support/server-spec.js';
 import { createClusterProvider } from '../../adapters/kubernetes/index.js';
+import { KUBECONFIG_PATH } from '../../domain/cluster/k3s-layout.js';
 import { FAILURES } from '../../domain/run/failures.js';
 import { stepsOf, type StepResult } from '../../domain/run/steps.js';
 import type { PhaseName } from '../../domain/run/phases.js';
@@ -15,9 +18,11 @@ import type { HostProvider } from '../../ports/host.js';
 import { acceptanceSteps } from '../acceptance.js';
 import { cozystackSteps } from '../cozystack.js';
 import type { StepContext, StepImplementation, UndoableStepImplementation } from '../define-step.js';
+import { DISK_FACTS } from '../host/facts-scripts.js';
 import { RemoteHost } from '../host/remote-host.js';
 import { kubevirtSteps } from '../kubevirt.js';
 import { nestedClusterSteps } from '../nested-cluster.js';
+import { readDiskPlan } from '../storage.js';
 import { cordonNode, uncordonNode } from '../workloads.js';
 
 const NESTED = { name: 'main', tenant: 'workload', nodes: 1, cpu: 56, memory: '512Gi', disk: '200Gi', gpusPerNode: 2 };
@@ -46,14 +51,40 @@ interface Options {
   readonly faults?: readonly ClusterFault[];
   readonly devices?: readonly HostDevice[];
   readonly stored?: StoredObjects;
+  /** A pool is there already. */
+  readonly pool?: boolean;
 }
 
 interface Site {
   readonly api: ClusterApi;
+  /** What is on the disk. */
+  readonly disk: { signature: string; serial: string };
+  readonly pools: Map<string, LinstorPool>;
   context(spec?: ServerSpec, run?: string): StepContext;
 }
 
-async function start({ faults = [], devices = isolated, stored = new Map() }: Options = {}): Promise<Site> {
+const DISK_ID = `/dev/disk/by-id/${DATA_DISK.id}`;
+const DISK_PATH = `/dev/${DATA_DISK.name}`;
+
+/** What the disk script prints. */
+function diskFacts({ signature, serial }: Site['disk']): string {
+  const block = { name: DATA_DISK.name, type: 'disk', size: DATA_DISK.bytes, model: DATA_DISK.model, serial };
+  const wipefs = signature === '' ? '' : `0.wipefs\t${signature}\n`;
+  return `0.device\t${DISK_PATH}\n0.lsblk.rc\t0\n0.lsblk\t${JSON.stringify({ blockdevices: [block] })}\n0.wipefs.rc\t0\n${wipefs}0.blkid.rc\t2\nend\tok\n`;
+}
+
+/** The command behind lock and fence. */
+function innerOf(argv: readonly string[]): readonly string[] {
+  const k3s = argv.indexOf('/usr/local/bin/k3s');
+  return k3s < 0 ? argv : argv.slice(k3s);
+}
+
+async function start({
+  faults = [],
+  devices = isolated,
+  stored = new Map(),
+  pool = false,
+}: Options = {}): Promise<Site> {
   const api = await startClusterApi({
     nodeName: SPEC.name,
     nodeIP: SPEC.nodeIP,
@@ -63,16 +94,28 @@ async function start({ faults = [], devices = isolated, stored = new Map() }: Op
     faults,
   });
   closing.push(() => api.close());
+  const disk = { signature: '', serial: DATA_DISK.serial };
+  const pools = new Map<string, LinstorPool>(pool ? [['data', { kind: 'ZFS', bytes: 1e12, props: {} }]] : []);
+  const answer = (argv: readonly string[]): { stdout: string; stderr: string; exitCode: number } => {
+    const inner = innerOf(argv);
+    if (inner.includes('linstor'))
+      return linstorClient(
+        {
+          node: SPEC.name,
+          disks: [{ path: DISK_PATH, bytes: DATA_DISK.bytes, isEmpty: disk.signature === '' }],
+          pools,
+          taken: (_, signature) => void (disk.signature = signature),
+        },
+        inner.slice(inner.indexOf('linstor') + 1),
+      );
+    if (argv.includes(DISK_FACTS)) return { stdout: diskFacts(disk), stderr: '', exitCode: 0 };
+    if (argv[0] === 'cat' && argv[1] !== KUBECONFIG_PATH) return { stdout: '', stderr: '', exitCode: 1 };
+    if (argv[0] === 'test' && argv[2] !== KUBECONFIG_PATH) return { stdout: '', stderr: '', exitCode: 1 };
+    return { stdout: argv[0] === 'cat' ? api.kubeconfig : '', stderr: '', exitCode: 0 };
+  };
   const hosts: HostProvider = {
     get: () => ({
-      exec: (argv) =>
-        Promise.resolve({
-          exitCode: 0,
-          signal: null,
-          stdout: argv[0] === 'cat' ? api.kubeconfig : '',
-          stderr: '',
-          truncated: false,
-        }),
+      exec: (argv) => Promise.resolve({ signal: null, truncated: false, ...answer(argv) }),
       execFresh: () => Promise.reject(new Error('no step of these phases opens a fresh connection')),
       openStream: (host, port): Promise<Duplex> =>
         new Promise((resolve, reject) => {
@@ -88,6 +131,8 @@ async function start({ faults = [], devices = isolated, stored = new Map() }: Op
   closing.push(() => clusters.close());
   return {
     api,
+    disk,
+    pools,
     context: (spec = SPEC, run = 'run-1') => {
       const signal = new AbortController().signal;
       return {
@@ -141,8 +186,15 @@ async function undo(name: string, ctx: StepContext): Promise<string> {
 
 async function performPhases(phases: readonly PhaseName[], ctx: StepContext): Promise<Map<string, StepResult>> {
   const results = new Map<string, StepResult>();
-  for (const phase of phases) for (const { name } of stepsOf(phase)) results.set(name, await perform(name, ctx));
+  for (const phase of phases)
+    for (const { name } of stepsOf(phase)) results.set(name, await performApproved(name, ctx));
   return results;
+}
+
+/** As the workflow: a step that destroys something is told what was approved. */
+async function performApproved(name: string, ctx: StepContext, attempts?: number): Promise<StepResult> {
+  if (name !== 'cozystack.create-pool') return perform(name, ctx, attempts);
+  return perform(name, { ...ctx, approved: (await readDiskPlan(ctx)).digest }, attempts);
 }
 
 async function planned(ctx: StepContext): Promise<readonly string[]> {
@@ -159,7 +211,7 @@ async function startInstalled(options: Options = {}): Promise<Site> {
     await performPhases(['cozystack'], site.context());
     return site.api.stored();
   });
-  return start({ ...options, stored: await installed });
+  return start({ ...options, stored: await installed, pool: true });
 }
 
 describe('the cluster phases against the simulated cluster', () => {
@@ -187,6 +239,9 @@ describe('the cluster phases against the simulated cluster', () => {
     expect(await planned(site.context())).toEqual([
       '+ HelmChart kube-system/cozy-installer',
       '+ Package cozystack.cozystack-platform',
+      '~ SAMSUNG MZQL23T8HCLS-00A07 3.84 TB serial S64GNE0R100001',
+      '+ StorageClass local',
+      '+ StorageClass replicated',
       '~ Tenant tenant-root/root',
       '~ Package cozystack.kubevirt',
       '~ KubeVirt kubevirt',
@@ -238,9 +293,102 @@ describe('the cluster phases against the simulated cluster', () => {
     await performPhases(CLUSTER_PHASES, first.context());
     const stored = first.api.stored();
     await first.api.close();
-    const second = await start({ stored });
+    const second = await start({ stored, pool: true });
     const results = await performPhases(CLUSTER_PHASES, second.context());
     expect(results.get('nested.await-gpus')?.summary).toBe('tenant-workload/main: 2 GPUs allocatable');
+  });
+});
+
+describe('storage', () => {
+  const upTo = async (site: Site): Promise<StepContext> => {
+    const ctx = site.context();
+    for (const { name } of stepsOf('cozystack')) {
+      if (name === 'cozystack.create-pool') return ctx;
+      await perform(name, ctx);
+    }
+    throw new Error('no pool step');
+  };
+
+  it('takes the disks that were approved, marks the pool with the run, and a second run finds it', async () => {
+    const site = await start();
+    const ctx = await upTo(site);
+    const plan = await readDiskPlan(ctx);
+    expect(plan).toMatchObject({ pool: 'data', node: 'h100-01', disks: [{ id: DISK_ID, serial: 'S64GNE0R100001' }] });
+    const made = await perform('cozystack.create-pool', { ...ctx, approved: plan.digest });
+    expect(made).toMatchObject({ changed: true, facts: { kind: 'ZFS', run: 'run-1' } });
+    expect(site.disk.signature).toBe('zfs_member');
+    const other = site.context(SPEC, 'run-2');
+    expect(await readDiskPlan(other)).toMatchObject({ disks: [], digest: '' });
+    expect(await perform('cozystack.create-pool', other)).toMatchObject({ changed: false, facts: { run: 'run-1' } });
+  });
+
+  it('takes no disk that nobody was asked about, nor another one than was approved', async () => {
+    const site = await start();
+    const ctx = await upTo(site);
+    await expect(perform('cozystack.create-pool', ctx)).rejects.toMatchObject({
+      type: 'Drifted',
+      message: 'nobody was asked about the disks',
+    });
+    const { digest } = await readDiskPlan(ctx);
+    site.disk.serial = 'S64GNE0R999999';
+    await expect(perform('cozystack.create-pool', { ...ctx, approved: digest })).rejects.toMatchObject({
+      type: 'Drifted',
+      message: expect.stringMatching(/^digest [0-9a-f-]{9} was approved, but the disks are now [0-9a-f-]{9}$/),
+    });
+    expect([site.disk.signature, site.pools.size]).toEqual(['', 0]);
+  });
+
+  it('leaves a disk alone that is not empty any more', async () => {
+    const site = await start();
+    const ctx = await upTo(site);
+    const { digest } = await readDiskPlan(ctx);
+    site.disk.signature = 'ext4';
+    await expect(perform('cozystack.create-pool', { ...ctx, approved: digest })).rejects.toMatchObject({
+      type: 'DiskNotEmpty',
+      message: `${DISK_ID} is not empty: ext4. Nothing was touched`,
+    });
+    expect([site.disk.signature, site.pools.size]).toEqual(['ext4', 0]);
+  });
+
+  it('is used as it is when there is a pool, and asked for when there is neither pool nor disk', async () => {
+    const site = await start();
+    const ctx = await upTo(site);
+    const without = { ...SPEC, disks: [] };
+    await expect(readDiskPlan(site.context(without))).rejects.toMatchObject({
+      type: 'Blocked',
+      message: 'h100-01 has no storage pool data, and servers.h100-01.disks names no disk for one',
+    });
+    site.pools.set('data', { kind: 'LVM_THIN', bytes: 1e12, props: {} });
+    expect(await perform('cozystack.create-pool', { ...ctx, spec: without })).toMatchObject({
+      changed: false,
+      facts: { kind: 'LVM_THIN', run: null },
+    });
+    expect(site.disk.signature).toBe('');
+  });
+
+  it('a StorageClass of somebody else is kept if it is in the same pool, and stops the run if it needs three nodes', async () => {
+    const site = await startInstalled();
+    const ctx = site.context();
+    const cluster = await ctx.clusters.host(SPEC);
+    const ref = { apiVersion: 'storage.k8s.io/v1', kind: 'StorageClass', name: 'replicated' };
+    const theirs = async (autoPlace: string): Promise<void> => {
+      await cluster.delete(ref);
+      await expect.poll(() => cluster.get(ref)).toBeNull();
+      const parameters = {
+        'linstor.csi.linbit.com/storagePool': 'data',
+        'linstor.csi.linbit.com/autoPlace': autoPlace,
+      };
+      const { apiVersion, kind, name } = ref;
+      await cluster.apply({ apiVersion, kind, metadata: { name }, provisioner: 'linstor.csi.linbit.com', parameters });
+    };
+    await theirs('1');
+    expect((await perform('cozystack.create-storage-classes', ctx)).changed).toBe(false);
+    await theirs('3');
+    await expect(perform('cozystack.create-storage-classes', ctx)).rejects.toMatchObject({
+      type: 'ClusterConflict',
+      message:
+        'StorageClass replicated is there already and was not made by gpu-provision; it differs in parameters.linstor.csi.linbit.com/autoPlace',
+    });
   });
 });
 
@@ -255,7 +403,7 @@ describe('traps of the platform', () => {
         text.replace(/"startTime":"[^"]+"/, '"startTime":"2026-01-01T00:00:00Z"'),
       ]),
     );
-    const site = await start({ stored, faults: [{ effect: 'allocatable-lost-after-restart' }] });
+    const site = await start({ stored, pool: true, faults: [{ effect: 'allocatable-lost-after-restart' }] });
     const cluster = await site.context().clusters.host(SPEC);
     await vi.waitFor(async () => {
       const [node] = await cluster.list({ apiVersion: 'v1', kind: 'Node' });
@@ -310,17 +458,21 @@ describe('what holds a cluster phase up is said by name', () => {
   const until = async (site: Site, name: string, ctx = site.context()): Promise<unknown> => {
     for (const phase of CLUSTER_PHASES)
       for (const step of stepsOf(phase)) {
-        if (step.name === name) return perform(name, ctx, 40).catch((error: unknown) => error);
-        await perform(step.name, ctx);
+        if (step.name === name) return performApproved(name, ctx, 40).catch((error: unknown) => error);
+        await performApproved(step.name, ctx);
       }
     throw new Error(`no step ${name}`);
   };
 
-  it('a HelmRelease that never becomes ready', async () => {
-    const site = await start({ faults: [{ effect: 'release-never-ready', subject: 'cozy-linstor/linstor' }] });
-    expect(await until(site, 'cozystack.await-releases')).toMatchObject({
+  it.each([
+    ['cozystack.await-linstor', 'cozy-linstor/linstor'],
+    ['cozystack.await-linstor', 'cozy-cert-manager/cert-manager'],
+    ['cozystack.await-releases', 'cozy-kubevirt-cdi/kubevirt-cdi'],
+  ])('%s: HelmRelease %s, which never becomes ready', async (step, subject) => {
+    const site = await start({ faults: [{ effect: 'release-never-ready', subject }] });
+    expect(await until(site, step)).toMatchObject({
       type: 'NotReadyYet',
-      message: expect.stringMatching(/HelmRelease cozy-linstor\/linstor \(InstallFailed, Helm install failed/),
+      message: expect.stringContaining(`HelmRelease ${subject} (InstallFailed, Helm install failed`),
     });
   });
 

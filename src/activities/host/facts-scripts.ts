@@ -117,3 +117,24 @@ run clock timedatectl show --property=NTPSynchronized --value
 run boots journalctl --list-boots --output=json --no-pager
 run our-units systemctl list-units 'gpu-provision-*.service' --state=activating,deactivating,reloading --plain --no-legend --no-pager
 say end ok`;
+
+/**
+ * `ID…`: each disk by its id, read only: what it is, and every sign of something on it. Nothing here is given the option to write.
+ */
+export const DISK_FACTS = `${PRINTING}
+n=0
+for id in "$@"; do
+  device=
+  if [ -e "$id" ]; then device=$(readlink -f "$id"); fi
+  say "$n.device" "$device"
+  if [ -n "$device" ]; then
+    run "$n.lsblk" lsblk --json --bytes --output NAME,TYPE,SIZE,RO,MODEL,SERIAL,FSTYPE,PTTYPE,MOUNTPOINTS "$device"
+    run "$n.wipefs" wipefs --no-act --noheadings --output TYPE "$device"
+    run "$n.blkid" blkid --probe --output export "$device"
+    for holder in "/sys/class/block/\${device##*/}/holders/"*; do
+      if [ -e "$holder" ]; then say "$n.holder" "\${holder##*/}"; fi
+    done
+  fi
+  n=$((n + 1))
+done
+say end ok`;

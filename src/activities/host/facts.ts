@@ -9,8 +9,10 @@ import { FENCE_FILE, GRUB_CFG, HOOK_PATH, KNOWN_GOOD_DIR, LAUNCHER_PATH } from '
 import { parseFactLines, type FactLines } from '../../domain/preflight/fact-lines.js';
 import type { BmcFacts, HostFacts, LedgerFacts, Told } from '../../domain/preflight/facts.js';
 import { bootFacts, identityFacts, initramfsFacts, systemFacts } from '../../domain/preflight/parse-facts.js';
+import { PHASE_NAMES } from '../../domain/run/phases.js';
 import { ProvisionError } from '../../ports/failure.js';
 import type { StepContext } from '../define-step.js';
+import { readDisks, readPool } from '../storage.js';
 import { readWorkloads } from '../workloads.js';
 import { readDevices, readFailedUnits, readStuckProcesses } from './devices.js';
 import { BOOT_FACTS, IDENTITY_FACTS, INITRAMFS_FACTS, SYSTEM_FACTS } from './facts-scripts.js';
@@ -31,6 +33,7 @@ export async function readHostFacts(ctx: StepContext): Promise<HostFacts> {
   };
   return {
     runId: ctx.run.id,
+    phases: ctx.phases ?? PHASE_NAMES,
     identity: identityFacts(await lines(IDENTITY_FACTS)),
     boot: bootFacts(await lines(BOOT_FACTS, [KNOWN_GOOD_DIR]), await host.readFile(GRUB_CFG)),
     initramfs: initramfsFacts(await lines(INITRAMFS_FACTS, [HOOK_PATH, LAUNCHER_PATH])),
@@ -42,6 +45,10 @@ export async function readHostFacts(ctx: StepContext): Promise<HostFacts> {
     // No API, or no program that could tell: that is a finding, not a failure of preflight.
     workloads: await told(['ClusterUnreachable', 'CommandFailed'], () => readWorkloads(ctx)),
     k3s: await foundK3s(ctx),
+    storage: {
+      pool: await told(['ClusterUnreachable', 'NotReadyYet', 'OutputUnexpected'], () => readPool(ctx)),
+      disks: await readDisks(ctx),
+    },
     ledger: await ledgerFacts(ctx),
   };
 }

@@ -41,7 +41,7 @@ async function decide(deps: Deps, choice: Choice, args: DecideArgs): Promise<num
   return connected(deps, async (client) => {
     const reason = args.reason ?? args.note;
     const decision: Decision = {
-      gate: args.gate ?? (await gateOf(client, choice, args.server)),
+      gate: args.gate ?? (await gateOf(client, choice, args)),
       by: deps.io.identity,
       ...(args.digest === undefined ? {} : { digest: args.digest }),
       ...(reason === undefined ? {} : { reason }),
@@ -67,9 +67,15 @@ const USUAL_GATE: Readonly<Record<Choice, OpenQuestion['id']>> = {
   resume: 'needs-hands',
 };
 
-/** An approval names its digest, and that is enough. The others answer whatever is open. */
-async function gateOf(client: ProvisionClient, choice: Choice, server: string): Promise<string> {
-  if (choice === 'approve') return USUAL_GATE.approve;
-  const { status } = await client.status(server);
-  return status?.question?.id ?? USUAL_GATE[choice];
+/** An approval names its digest, which says what it is for. The others answer whatever is open. */
+async function gateOf(client: ProvisionClient, choice: Choice, { server, digest }: DecideArgs): Promise<string> {
+  if (choice !== 'approve') return (await client.status(server)).status?.question?.id ?? USUAL_GATE[choice];
+  try {
+    const question = (await client.status(server)).status?.question ?? null;
+    return question !== null && question.digest === digest ? question.id : USUAL_GATE.approve;
+  } catch (error) {
+    // The decision itself says what is wrong, in the words for a decision.
+    if (error instanceof ClientError) return USUAL_GATE.approve;
+    throw error;
+  }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { HEALTHY_HOST, nativeGpu } from '../../../test/support/host-facts.js';
+import { EMPTY_DISK, HEALTHY_HOST, nativeGpu } from '../../../test/support/host-facts.js';
 import { GPU_ADDRESSES, serverSpec } from '../../../test/support/server-spec.js';
 import { K3S_UNIT_TEXT, k3sConfig, type FoundK3s } from '../cluster/k3s.js';
 import type { PciDeviceFacts } from '../gpu/pci.js';
@@ -35,6 +35,12 @@ const withK3s = (found: Partial<FoundK3s>): HostFacts => ({
     value: { version: 'v1.35.3+k3s1', config: k3sConfig(serverSpec()), unit: K3S_UNIT_TEXT, hasState: true, ...found },
   },
 });
+
+const withStorage = (change: Partial<HostFacts['storage']>): HostFacts => ({
+  ...HEALTHY_HOST,
+  storage: { ...HEALTHY_HOST.storage, ...change },
+});
+const POOL = { kind: 'ZFS', freeKib: 3_650_000_000, totalKib: 3_750_000_000, problems: [], run: null };
 
 function resultOf(id: string, facts: HostFacts, spec = serverSpec()): CheckResult {
   const result = judge(facts, spec).checks.find((check) => check.id === id);
@@ -183,6 +189,15 @@ const BAD: readonly (readonly [id: string, severity: 'warn' | 'block', says: str
     withK3s({ config: { ...k3sConfig(serverSpec()), 'cluster-cidr': '10.244.0.0/16' } }),
   ],
   ['k3s.settings', 'block', 'not YAML', { ...HEALTHY_HOST, k3s: { known: false, problem: 'config.yaml is not YAML' } }],
+  ['storage.pool', 'block', 'no disk for one', withStorage({ disks: [] })],
+  ['storage.pool', 'block', 'is not empty: ext4', withStorage({ disks: [{ ...EMPTY_DISK, signatures: ['ext4'] }] })],
+  ['storage.pool', 'block', 'cannot be told: silent', withStorage({ pool: { known: false, problem: 'silent' } })],
+  [
+    'storage.pool',
+    'block',
+    'no such zpool',
+    withStorage({ pool: { known: true, value: { ...POOL, problems: ['no such zpool'] } } }),
+  ],
 ];
 
 describe('preflight', () => {
@@ -208,6 +223,23 @@ describe('preflight', () => {
 
   it('accepts k3s as this system sets it up', () => {
     expect(resultOf('k3s.settings', withK3s({})).severity).toBe('ok');
+  });
+
+  it('uses a pool that is there, whatever the disks look like: they are its own', () => {
+    const disks = [{ ...EMPTY_DISK, signatures: ['zfs_member'] }];
+    const result = resultOf('storage.pool', withStorage({ pool: { known: true, value: POOL }, disks }));
+    expect(result).toMatchObject({ severity: 'ok', text: 'LINSTOR pool data (ZFS, 3.5 TiB, 3.4 TiB free) is there' });
+  });
+
+  it('says which disks a person will be asked about', () => {
+    expect(resultOf('storage.pool', HEALTHY_HOST).text).toBe(
+      '1 empty disk for pool data (zfs): SAMSUNG MZQL23T8HCLS-00A07 3.84 TB serial S64GNE0R100001',
+    );
+  });
+
+  it('wants no storage of a run that stops before the platform', () => {
+    const facts: HostFacts = { ...withStorage({ disks: [] }), phases: ['preflight', 'gpu-isolation'] };
+    expect(resultOf('storage.pool', facts).severity).toBe('ok');
   });
 
   it('accepts a rebuilt image when a known-good copy of what booted is there', () => {

@@ -2,9 +2,12 @@
  * What preflight knows about a host. null means that it could not be read, which is never taken for good news.
  * @module
  */
+import type { DiskFacts } from '../cluster/disks.js';
 import type { FoundK3s } from '../cluster/k3s.js';
+import type { PoolFacts } from '../cluster/storage.js';
 import type { Workloads } from '../cluster/workloads.js';
 import type { PciDeviceFacts } from '../gpu/pci.js';
+import type { PhaseName } from '../run/phases.js';
 
 export interface IdentityFacts {
   readonly hostname: string | null;
@@ -133,6 +136,8 @@ export type Told<T> = { readonly known: true; readonly value: T } | { readonly k
 export interface HostFacts {
   /** The run that asks. */
   readonly runId: string;
+  /** What it is to do: a check of what only other phases need is not held against the host. */
+  readonly phases: readonly PhaseName[];
   readonly identity: IdentityFacts;
   readonly boot: BootFacts;
   readonly initramfs: InitramfsFacts;
@@ -143,5 +148,11 @@ export interface HostFacts {
   readonly stuckProcesses: readonly string[];
   readonly workloads: Told<Workloads>;
   readonly k3s: Told<FoundK3s>;
+  readonly storage: {
+    /** LINSTOR's pool on this host; null without one. */
+    readonly pool: Told<PoolFacts | null>;
+    /** Those of the inventory. */
+    readonly disks: readonly DiskFacts[];
+  };
   readonly ledger: LedgerFacts;
 }

@@ -48,6 +48,7 @@ export const FAILURES = {
     retryable: false,
     advice: 'something in the cluster belongs to somebody else or has another version',
   },
+  DiskNotEmpty: { retryable: false, advice: 'a disk meant for storage is in use or not empty; it was left alone' },
   AcceptanceFailed: { retryable: false, advice: 'the GPU job failed or its figures are below the minimum' },
   Rejected: { retryable: false, advice: 'a person rejected the question' },
   Expired: { retryable: false, advice: 'nobody decided in time' },

@@ -4,7 +4,7 @@
  * @module
  */
 
-export type QuestionKind = 'reboot' | 'parked' | 'needs-hands';
+export type QuestionKind = 'reboot' | 'disks' | 'parked' | 'needs-hands';
 export type Choice = 'approve' | 'reject' | 'resume';
 
 export interface QuestionRules {
@@ -16,12 +16,16 @@ export interface QuestionRules {
 
 export const QUESTION_RULES: Readonly<Record<QuestionKind, QuestionRules>> = {
   reboot: { choices: { approve: 'reboot now', reject: 'take what was staged away again' }, needsDigest: true },
+  disks: {
+    choices: { approve: 'give these disks to storage', reject: 'touch no disk; the phase is parked' },
+    needsDigest: true,
+  },
   parked: { choices: { resume: 'try the phase again', reject: 'give the phase up' }, needsDigest: false },
   'needs-hands': { choices: { resume: 'verify the host again' }, needsDigest: false },
 };
 
 export interface OpenQuestion {
-  /** Unique in the run: `reboot`, `reboot#2`, `parked:cozystack`, `needs-hands`. */
+  /** Unique in the run: `reboot`, `reboot#2`, `disks`, `parked:cozystack`, `needs-hands`. */
   readonly id: string;
   readonly kind: QuestionKind;
   /** What is asked, for people. */

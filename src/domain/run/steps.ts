@@ -15,6 +15,8 @@ export interface Step {
   readonly summary: string;
   readonly policy: StepPolicy;
   readonly undo: boolean;
+  /** The question that a person answers before the step may change anything. */
+  readonly asks?: 'disks';
 }
 
 export const STEPS = {
@@ -143,6 +145,26 @@ export const STEPS = {
       undo: false,
     },
     { name: 'cozystack.apply-platform', summary: 'apply the platform Package', policy: 'cluster-change', undo: false },
+    // Before the wait for every release: some of them wait for a volume themselves.
+    {
+      name: 'cozystack.await-linstor',
+      summary: 'wait for LINSTOR and its satellite on the node',
+      policy: 'cluster-wait',
+      undo: false,
+    },
+    {
+      name: 'cozystack.create-pool',
+      summary: 'give the disks to the storage pool',
+      policy: 'cluster-change',
+      undo: false,
+      asks: 'disks',
+    },
+    {
+      name: 'cozystack.create-storage-classes',
+      summary: 'create the StorageClasses local and replicated',
+      policy: 'cluster-change',
+      undo: false,
+    },
     {
       name: 'cozystack.await-releases',
       summary: 'wait for every Package and HelmRelease, and for the node',

@@ -36,7 +36,7 @@ function fieldsOf(event: RunEvent, status: RunStatus): Fields | null {
 
 function gateFields(event: RunEvent, { question, server }: RunStatus): Fields | null {
   if (question === null || question.openedAt.slice(0, 19) !== event.at.slice(0, 19)) return null;
-  if (question.kind !== 'reboot') {
+  if (question.digest === '') {
     return { gate: question.id, text: question.text, resume: `gpu-provision resume ${server}` };
   }
   const approve = `gpu-provision approve ${server} --digest ${question.digest}`;

@@ -52,20 +52,27 @@ export function renderGate(plan: RebootPlan, question: OpenQuestion, options: Ga
   ];
 }
 
-/** A question without a plan: a parked phase, or a host that needs hands. */
+/** A question without a plan of its own in the status: disks, a parked phase, or a host that needs hands. */
 export function renderQuestion(question: OpenQuestion, options: GateOptions): string[] {
   const { server, width, keys } = options;
   const choices = Object.entries(QUESTION_RULES[question.kind].choices) as [Choice, string][];
-  const named = choices.map(([choice]) => (choice === 'resume' ? '[t]ry again' : '[g]ive up'));
+  const approved = question.digest !== '';
+  const words: Readonly<Record<Choice, string>> = {
+    approve: '[a]pprove',
+    reject: approved ? '[r]eject' : '[g]ive up',
+    resume: '[t]ry again',
+  };
+  const named = choices.map(([choice]) => words[choice]);
+  const digest = approved ? `  digest ${question.digest}` : '';
   return [
-    ...rule(`QUESTION ${question.id}   ${deadline(question, options.now)}`, width),
+    ...rule(`QUESTION ${question.id}${digest}   ${deadline(question, options.now)}`, width),
     ...box(['WHAT'], question.text, width),
     ...choices.flatMap(([choice, meaning]) => box([choice.toUpperCase()], meaning, width)),
     ...rule(keys ? `${named.join('  ')}  [q] leave (the run goes on)` : '', width),
     ...choices.flatMap(([choice], i) =>
       hang(
         i === 0 ? '   elsewhere:  ' : '               ',
-        `gpu-provision ${choice} ${server.name} ${choice === 'resume' ? '--note' : '--reason'} "..."`,
+        `gpu-provision ${choice} ${server.name} ${choice === 'approve' ? `--digest ${question.digest} ` : ''}${choice === 'resume' ? '--note' : '--reason'} "..."`,
         width,
       ),
     ),

@@ -17,6 +17,7 @@ import {
   waiting,
 } from '../../../test/golden/runs.js';
 import type { RebootPlan } from '../boot/plan.js';
+import { diskQuestion } from '../cluster/disks.js';
 import type { PlanPreview } from '../preflight.js';
 import type { RunStatus } from '../run/messages.js';
 import type { Contact, RunView } from '../run/view.js';
@@ -53,6 +54,32 @@ const risky: RebootPlan = {
   earlierBootSeconds: [],
   cordonedAt: null,
 };
+
+const disks = run({
+  phases: phases({ name: 'cozystack', state: 'waiting', summary: 'DISKS WAIT FOR APPROVAL: 1 for pool data' }),
+  question: {
+    ...question,
+    id: 'disks',
+    kind: 'disks',
+    text: diskQuestion(
+      {
+        pool: 'data',
+        backend: 'zfs',
+        node: 'h100-01',
+        disks: [
+          {
+            id: '/dev/disk/by-id/nvme-SAMSUNG_MZQL23T8HCLS-00A07_S64GNE0R100001',
+            serial: 'S64GNE0R100001',
+            model: 'SAMSUNG MZQL23T8HCLS-00A07',
+            bytes: 3_840_755_982_336,
+          },
+        ],
+        digest: question.digest,
+      },
+      'h100-01',
+    ),
+  },
+});
 
 const parked = run({
   phases: phases({
@@ -100,6 +127,7 @@ const SCREENS: Readonly<Record<string, Render>> = {
   'watch-verifying': watch(verifying, '14:55:00'),
   'watch-fell-back': watch(fellBack, '15:23:57'),
   'watch-undo': watch(undoing, '14:32:00'),
+  'watch-disks': watch(disks, '15:40:00'),
   'watch-parked': watch(parked, '15:40:00'),
   'watch-no-worker': watch(waiting, '14:58:13', { contact: noWorker(since), statusAt: since }),
   'watch-never-seen': watch(null, '14:58:13', { contact: noWorker(null) }),
