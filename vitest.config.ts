@@ -33,8 +33,9 @@ export default defineConfig({
           name: 'vm',
           include: ['test/vm/**/*.test.ts'],
           globalSetup: ['test/integration/global-setup.ts'],
-          // Tests of a file run at the same time, three of them (`npm run test:vm`): a machine without KVM uses a core while it boots.
+          // A machine without KVM uses a core while it boots, and none while it waits for a time-out of its own.
           fileParallelism: false,
+          maxConcurrency: 3,
           // Ten minutes hold a run with three boots and a build of boot images; the base image may have to be built before.
           testTimeout: 40 * 60_000,
           hookTimeout: 40 * 60_000,

@@ -72,6 +72,18 @@ rm "$out/initrdfail"
 [ "$(grep -c '^quick_boot="1"' "$root/etc/grub.d/00_header")" = 1 ]
 [ "$(grep -c 'initrdfail' "$root/etc/grub.d/00_header")" = 4 ]
 
+cat > "$root/etc/systemd/system/grub-common.service" <<'UNIT'
+[Unit]
+Description=Record successful boot for GRUB
+ConditionPathExists=/boot/grub/grub.cfg
+[Service]
+Type=oneshot
+ExecStart=grub-editenv /boot/grub/grubenv unset recordfail
+[Install]
+WantedBy=multi-user.target
+UNIT
+chroot "$root" systemctl enable --quiet grub-common.service
+
 # GRUB is installed by its own programs, on a machine that has the disk: they can't tell where / is from inside a chroot.
 cat > "$root/usr/local/sbin/boot-lab-first-boot" <<'SCRIPT'
 #!/bin/sh

@@ -12,7 +12,7 @@ import { startChild } from '../tools/child.js';
 import { freePort } from '../tools/free-port.js';
 import type { Workshop } from '../tools/workshop.js';
 import { grubReads, truncateOnDisk } from './disk.js';
-import { NEW_NVRAM, qemuArguments, type Hardware, type Wiring } from './hardware.js';
+import { NEW_NVRAM, qemuArguments, type Firmware, type Hardware, type Wiring } from './hardware.js';
 import type { BaseImage } from './image.js';
 import { qmp } from './qmp.js';
 
@@ -99,6 +99,10 @@ export class Machine {
   /** Unix socket of the serial console; QEMU serves one client at a time. */
   get consoleSocket(): string {
     return this.wiring.console;
+  }
+
+  get firmware(): Firmware {
+    return this.wiring.firmware;
   }
 
   /** What the console said so far, over all boots. */

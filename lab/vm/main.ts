@@ -12,7 +12,7 @@ import { sshArguments, untilReachable } from './reach.js';
 
 const USAGE = `npm run lab:vm -- COMMAND
 
-  up               build the base image if need be, boot a machine, wait for SSH
+  up [--uefi]      build the base image if need be, boot a machine, wait for SSH; BIOS unless told otherwise
   ssh [COMMAND…]   a shell on it, or one command
   console          its serial console; Ctrl-] leaves
   power [on|off|cycle|status]
@@ -25,10 +25,17 @@ const workshop = thisMachine();
 const folder = join(workshop.cacheDir, 'boot-lab-machine');
 const CTRL_BRACKET = 0x1d;
 
-async function up(): Promise<void> {
+async function up(options: readonly string[]): Promise<void> {
+  const unknown = options.find((option) => option !== '--uefi');
+  if (unknown !== undefined) throw new Error(`up ${unknown}: no such option; there is --uefi`);
+  const hardware = { firmware: options.includes('--uefi') ? 'uefi' : 'bios' } as const;
   const machine = await Machine.open(folder).catch(async () =>
-    Machine.create(folder, await baseImage(workshop), workshop),
+    Machine.create(folder, await baseImage(workshop), workshop, hardware),
   );
+  if (machine.firmware !== hardware.firmware)
+    throw new Error(
+      `the machine that is here boots by ${machine.firmware}; throw it away first: npm run lab:vm -- down`,
+    );
   await machine.powerOn();
   const seconds = await untilReachable(machine.ssh);
   process.stdout.write(`up after ${seconds} s: ssh ${sshArguments(machine.ssh).join(' ')}\n`);
@@ -78,7 +85,7 @@ async function power(what = 'status'): Promise<void> {
 
 const [command = 'help', ...rest] = process.argv.slice(2);
 const commands: Readonly<Record<string, () => Promise<void>>> = {
-  up,
+  up: () => up(rest),
   ssh: () => ssh(rest),
   console: attach,
   power: () => power(rest[0]),
