@@ -76,6 +76,9 @@ export class World {
   generation = 0;
   /** Runs inside an activity, for things that happen meanwhile. */
   readonly on = new Map<string, () => void | Promise<void>>();
+  /** How many of the next power cycles end between off and on. */
+  cyclesThatStop = 0;
+  power: 'on' | 'off' = 'on';
   private boots = 1;
   /** Serials of the disks that storage would take; none: the pool is there. */
   disks: string[] = [];
@@ -129,7 +132,7 @@ export class World {
         }),
       'reboot.look': (input: RebootInput) => this.act('reboot.look', input, 'probe', () => this.look(input)),
       'bmc.look': (input: StepInput) =>
-        this.act('bmc.look', input, 'probe', () => ({ kind: 'ipmi' as const, power: 'on' as const, eventLog: [] })),
+        this.act('bmc.look', input, 'probe', () => ({ kind: 'ipmi' as const, power: this.power, eventLog: [] })),
       'bmc.graceful-restart': (input: RebootInput) =>
         this.act('bmc.graceful-restart', input, 'probe', () =>
           this.online ? { done: false, evidence: 'answers' } : { done: true, evidence: 'accepted' },
@@ -137,8 +140,17 @@ export class World {
       'bmc.power-cycle': (input: RebootInput) =>
         this.act('bmc.power-cycle', input, 'probe', () => {
           if (this.online) return { done: false, evidence: 'answers' };
-          this.powerCycle();
+          this.powerCycles += 1;
+          this.power = 'off';
+          this.cyclesThatStop -= 1;
+          if (this.cyclesThatStop >= 0) throw failure('BmcUnavailable', 'no answer after off');
+          this.powerOn();
           return { done: true, evidence: 'power was on, is on' };
+        }),
+      'bmc.power-on': (input: StepInput) =>
+        this.act('bmc.power-on', input, 'probe', () => {
+          if (this.power === 'off') this.powerOn();
+          return this.power;
         }),
       'isolation.read-state': (input: StepInput) =>
         this.act('isolation.read-state', input, 'read', () => ({
@@ -150,6 +162,7 @@ export class World {
         })),
       'isolation.read-plan': (input: StepInput) =>
         this.act('isolation.read-plan', input, 'read', () => this.plan(input)),
+      'storage.read-plan': (input: StepInput) => this.act('storage.read-plan', input, 'read', () => this.diskPlan()),
       'isolation.verify-devices': (input: StepInput) =>
         this.act('isolation.verify-devices', input, 'read', () => {
           if (this.entry !== 'trial') throw failure('IsolationNotVerified', 'the GPUs are on nvidia');
@@ -208,6 +221,12 @@ export class World {
     this.armed = false;
   }
 
+  /** A host that nothing helped gets a new part, and is left off. */
+  repairedAndOff(): void {
+    this.dead = false;
+    this.power = 'off';
+  }
+
   private async act<T>(name: string, input: StepInput, kind: 'read' | 'change' | 'probe', body: () => T): Promise<T> {
     this.calls.push(name);
     const count = (this.counts.get(name) ?? 0) + 1;
@@ -234,6 +253,7 @@ export class World {
   private take(name: string, input: StepInput): StepResult {
     if (name === 'preflight.check') return { changed: false, summary: '38 checks, 2 warnings', facts: FACTS };
     if (name === 'preparation.claim-host') this.fence = { ...input.run };
+    if (name === 'cozystack.create-pool') this.approvals.push(input.approved);
     const changed = !this.staged.has(name);
     this.staged.add(name);
     return { changed, summary: name };
@@ -268,10 +288,9 @@ export class World {
     this.flapping = behaviour === 'flaps';
   }
 
-  private powerCycle(): void {
-    this.powerCycles += 1;
+  private powerOn(): void {
+    this.power = 'on';
     if (this.dead) return;
-    if (name === 'cozystack.create-pool') this.approvals.push(input.approved);
     this.online = true;
     this.powerCut();
   }
@@ -302,6 +321,11 @@ export class World {
     const kind = this.flapping ? 'flapping' : classifyBoot(reading, input, this.wasSilent);
     this.flapping = false;
     return { kind, bootId: this.bootId, commandLine, seenAt, evidence: `boot ${this.bootId}` };
+  }
+
+  private diskPlan(): DiskPlan {
+    const disks = this.disks.map((serial) => ({ id: `/dev/disk/by-id/${serial}`, serial, model: 'M', bytes: 1e12 }));
+    return { pool: 'data', backend: 'zfs', node: 'h100-01', disks, digest: this.disks.join('+') };
   }
 
   private plan(input: StepInput): RebootPlan {
@@ -342,11 +366,6 @@ const FACTS = {
   checks: [],
   baseline: {
     linkWidths: {},
-  private diskPlan(): DiskPlan {
-    const disks = this.disks.map((serial) => ({ id: `/dev/disk/by-id/${serial}`, serial, model: 'M', bytes: 1e12 }));
-    return { pool: 'data', backend: 'zfs', node: 'h100-01', disks, digest: this.disks.join('+') };
-  }
-
     failedUnits: [],
     nativeDrivers: Object.fromEntries(GPU_ADDRESSES.map((a) => [a, 'nvidia'])),
   },
