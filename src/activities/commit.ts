@@ -15,8 +15,9 @@ import { ProvisionError } from '../ports/failure.js';
 import { setTimeout as delay } from 'node:timers/promises';
 import { contextOf, reporting, type Adapters, type StepContext, type StepInput } from './define-step.js';
 import { builtImages, unmaskTimers } from './gpu-isolation.js';
-import { bootedEntry, generatedDefault, setTrialOrder } from './host/boot.js';
+import { generatedDefault, setTrialOrder } from './host/boot.js';
 import { CONFIRM_BOOT } from './host/boot-scripts.js';
+import { bootedCopy } from './host/known-good-copy.js';
 import { writeLedgerState } from './host/ledger.js';
 
 /** The dead-man looks every few seconds; after this long it must have seen the confirmation. */
@@ -98,7 +99,7 @@ async function makeDefault(ctx: StepContext, input: CommitInput): Promise<string
   if (ctx.spec.boot.strategy === 'direct') return 'direct strategy: the new image is the default already';
   const content = renderCustomCfg({
     runId: ctx.run.id,
-    booted: await bootedEntry(ctx.host),
+    booted: await bootedCopy(ctx.host),
     trial: null,
     committed: true,
   });

@@ -22,14 +22,15 @@ import { ProvisionError } from '../ports/failure.js';
 import type { PhaseSteps, StepContext, UndoableStepImplementation } from './define-step.js';
 import {
   bootImages,
-  bootedEntry,
   generatedDefault,
   hookName,
+  imagesByKernel,
   inspectImage,
   kernelOf,
   launcherName,
   setTrialOrder,
 } from './host/boot.js';
+import { bootedCopy } from './host/known-good-copy.js';
 import {
   checkCustomCfgIsRead,
   publishKnownGoodDefault,
@@ -128,7 +129,7 @@ export const isolationSteps = {
   'isolation.publish-known-good-default': {
     apply: (ctx) => publishKnownGoodDefault(ctx, 'isolation.publish-known-good-default'),
     verify: verifyKnownGoodDefault,
-    // Last of all undos: until then every power cut ends in known-good.
+    // After every other undo, and after the reboot where there is one: until then every power cut ends in known-good.
     undo: async (ctx) => {
       const owned = await ctx.host.restoreOriginal(GRUB_CUSTOM_CFG);
       return owned ? `${GRUB_CUSTOM_CFG} put back` : `${GRUB_CUSTOM_CFG} was never touched`;
@@ -261,8 +262,9 @@ export const isolationSteps = {
     },
     // Whether they are right is the next step's question; here only: they are other images than those saved.
     verify: async (ctx) => {
+      const { installed } = await imagesByKernel(ctx.host);
       const unchanged = (await ctx.host.ledger()).filter(
-        (e) => e.path.startsWith('/boot/initrd.img-') && e.original !== null && e.current?.sha256 === e.original.sha256,
+        (e) => installed.includes(e.path) && e.original !== null && e.current?.sha256 === e.original.sha256,
       );
       if (unchanged.length > 0) {
         throw new ProvisionError(
@@ -270,7 +272,7 @@ export const isolationSteps = {
           `update-initramfs left ${unchanged.map((e) => e.path).join(', ')} as it was; is update_initramfs=no set?`,
         );
       }
-      return { summary: `${(await bootImages(ctx.host)).length} images rebuilt` };
+      return { summary: `${installed.length} images rebuilt` };
     },
   },
 
@@ -278,14 +280,18 @@ export const isolationSteps = {
     apply: async () => {},
     verify: async (ctx) => {
       const problems: string[] = [];
-      const images = await bootImages(ctx.host);
+      const { installed: images, orphans } = await imagesByKernel(ctx.host);
       for (const image of images) {
         ctx.heartbeat(image);
         const facts = await inspectImage(ctx.host, image);
         problems.push(...imageProblems(facts, wantedImage(ctx)).map((problem) => `${image}: ${problem}`));
       }
       if (problems.length > 0) throw new ProvisionError('StepNotVerified', problems.join('; '), { problems });
-      return { summary: `${images.length} of ${images.length} images run the hook before udev`, facts: { images } };
+      const alone = orphans.length > 0 ? `; left alone, since their kernel is gone: ${orphans.join(', ')}` : '';
+      return {
+        summary: `${images.length} of ${images.length} images run the hook before udev${alone}`,
+        facts: { images, orphans },
+      };
     },
   },
 
@@ -341,7 +347,7 @@ export const isolationSteps = {
 } as const satisfies PhaseSteps<'gpu-isolation'>;
 
 async function trialCfg(ctx: StepContext): Promise<FileContent> {
-  const booted = await bootedEntry(ctx.host);
+  const booted = await bootedCopy(ctx.host);
   const trial = await generatedDefault(ctx.host);
   return {
     path: GRUB_CUSTOM_CFG,
@@ -368,7 +374,7 @@ function wantedImage(ctx: Pick<StepContext, 'spec'>): Parameters<typeof imagePro
 }
 
 async function everyImageGood(ctx: StepContext): Promise<boolean> {
-  for (const image of await bootImages(ctx.host)) {
+  for (const image of (await imagesByKernel(ctx.host)).installed) {
     if (imageProblems(await inspectImage(ctx.host, image), wantedImage(ctx)).length > 0) return false;
   }
   return true;
@@ -416,7 +422,14 @@ async function restoreImages(ctx: StepContext): Promise<string> {
       rebuilt += 1;
     }
   }
+  const asBefore = new Set(
+    (await ctx.host.ledger())
+      .filter((entry) => entry.original !== null && entry.current?.sha256 === entry.original.sha256)
+      .map((entry) => entry.path),
+  );
   for (const image of await bootImages(ctx.host)) {
+    // A saved image that is back needs no look; one whose kernel is gone could be anything.
+    if (asBefore.has(image)) continue;
     const found = leftovers(await inspectImage(ctx.host, image));
     if (found.length > 0)
       throw new ProvisionError('RestoreNotVerified', `${image} still holds the ${found.join(' and the ')}`);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startRackHost, type RackHost } from '../../test/support/rack-host.js';
 import { parseGrubConfig } from '../domain/boot/grub-config.js';
 import { judge } from '../domain/preflight/checks.js';
-import { KNOWN_GOOD_INITRD, KNOWN_GOOD_KERNEL, KNOWN_GOOD_STANZA } from '../domain/host-layout.js';
+import { GRUB_CUSTOM_CFG, KNOWN_GOOD_CURRENT, KNOWN_GOOD_DIR } from '../domain/host-layout.js';
 import { LVM_CONF_PATH } from '../domain/preparation/lvm-filter.js';
 import { stepsOf, type StepResult } from '../domain/run/steps.js';
 import type { ProvisionError } from '../ports/failure.js';
@@ -23,6 +23,16 @@ async function perform(step: StepImplementation, ctx: StepContext): Promise<Step
 
 const hashOf = async (ctx: StepContext, path: string): Promise<string | null> =>
   (await ctx.host.hashFiles([path])).get(path) ?? null;
+
+/** The copy that counts. */
+const copyOf = (server: RackHost): string => `${KNOWN_GOOD_DIR}/${server.host.readFile(KNOWN_GOOD_CURRENT)?.trim()}`;
+const versionsOn = (server: RackHost): readonly string[] => [
+  ...new Set(
+    [...server.host.snapshot([KNOWN_GOOD_DIR]).keys()].flatMap(
+      (path) => /\/known-good\/([^/]+)\//.exec(path)?.[1] ?? [],
+    ),
+  ),
+];
 
 /** Generous: a host of the rack is cheap, a machine full of tests is not. */
 const PATIENCE = { timeout: 60_000 };
@@ -52,13 +62,17 @@ describe('preparing a fresh host', PATIENCE, () => {
 
   it('keeps the image that booted, though the packages have rebuilt the one in place', async () => {
     expect(await hashOf(ctx, RUNNING)).not.toBe(booted);
-    expect(await hashOf(ctx, KNOWN_GOOD_INITRD)).toBe(booted);
-    expect(await hashOf(ctx, KNOWN_GOOD_KERNEL)).toBe(await hashOf(ctx, '/boot/vmlinuz-6.8.0-60-generic'));
-    expect(server.host.grubSees(KNOWN_GOOD_INITRD)).toBe(server.host.readFile(KNOWN_GOOD_INITRD));
+    const copy = copyOf(server);
+    expect(await hashOf(ctx, `${copy}/initrd.img`)).toBe(booted);
+    expect(await hashOf(ctx, `${copy}/vmlinuz`)).toBe(await hashOf(ctx, '/boot/vmlinuz-6.8.0-60-generic'));
+    for (const name of ['vmlinuz', 'initrd.img']) {
+      expect(server.host.grubSees(`${copy}/${name}`)).toBe(server.host.readFile(`${copy}/${name}`));
+      expect(server.host.grubSees(GRUB_CUSTOM_CFG)).toContain(`${copy}/${name}`);
+    }
   });
 
   it('keeps the menu entry that booted, with the arguments the kernel got', async () => {
-    const entry = parseGrubConfig(server.host.readFile(KNOWN_GOOD_STANZA) ?? '').entries[0];
+    const entry = parseGrubConfig(server.host.readFile(`${copyOf(server)}/stanza`) ?? '').entries[0];
     const { commandLine } = await ctx.host.bootReading();
     expect(entry?.args.join(' ')).toBe(commandLine.trim().split(/\s+/).slice(1).join(' '));
   });
@@ -142,9 +156,92 @@ describe('a host whose image was rebuilt after it booted', PATIENCE, () => {
       await expect(perform(preparationSteps['preparation.copy-known-good'], ctx)).rejects.toMatchObject({
         type: 'Blocked',
       });
-      expect(server.host.readFile(KNOWN_GOOD_INITRD)).toBeNull();
+      expect(versionsOn(server)).toEqual([]);
     } finally {
       await server.close();
     }
+  });
+});
+
+describe('the known-good copy of a host', PATIENCE, () => {
+  const UCODE = '/boot/intel-ucode.img';
+  let server: RackHost;
+  const copy = preparationSteps['preparation.copy-known-good'];
+  const publish = preparationSteps['preparation.publish-known-good-default'];
+
+  /** Another image boots, so that a new run has something new to copy. */
+  async function rebootWithNewImage(): Promise<void> {
+    const boots = server.host.boots.length;
+    await server.host.execute(
+      'update-initramfs -u -k all; touch -d 2026-01-01 /boot/initrd.img-*; rm -f /boot/grub/custom.cfg; rm -rf /var/lib/gpu-provision; sync',
+    );
+    server.host.gracefulRestart();
+    await server.host.waitFor(({ isUp, boots: now }) => isUp && now.length > boots);
+  }
+
+  async function prepared(run: string): Promise<StepContext> {
+    const ctx = server.context(run);
+    await perform(preparationSteps['preparation.claim-host'], ctx);
+    await perform(copy, ctx);
+    return ctx;
+  }
+
+  beforeAll(async () => {
+    server = await startRackHost({ files: { [UCODE]: 'microcode' } });
+    const grubCfg = server.host.readFile('/boot/grub/grub.cfg') ?? '';
+    server.host.writeFile('/boot/grub/grub.cfg', grubCfg.replace(/initrd\t(?=\S+6\.8\.0-60)/g, `initrd\t${UCODE} `));
+    await server.host.execute('sync');
+  }, 60_000);
+  afterAll(() => server.close());
+
+  it('has the microcode that the entry loaded, before the image, and in its manifest', async () => {
+    const ctx = await prepared('11111111-run');
+    await perform(publish, ctx);
+    const directory = copyOf(server);
+    expect(server.host.readFile(`${directory}/intel-ucode.img`)).toBe('microcode');
+    expect(server.host.readFile(GRUB_CUSTOM_CFG)).toContain(
+      `initrd ${directory}/intel-ucode.img ${directory}/initrd.img\n`,
+    );
+    const names = (server.host.readFile(`${directory}/manifest`) ?? '')
+      .trim()
+      .split('\n')
+      .map((line) => line.slice(66));
+    expect(names).toEqual(['vmlinuz', 'intel-ucode.img', 'initrd.img', 'stanza', 'cmdline']);
+  });
+
+  it('is made beside the older one, which goes when the new menu is in place', async () => {
+    const older = copyOf(server);
+    await rebootWithNewImage();
+    const ctx = await prepared('22222222-run');
+    expect(copyOf(server)).not.toBe(older);
+    expect(versionsOn(server)).toHaveLength(2);
+    await perform(publish, ctx);
+    expect(versionsOn(server)).toEqual([copyOf(server).slice(KNOWN_GOOD_DIR.length + 1)]);
+  });
+
+  it('is not the one that counts when the power is cut between kernel and image', async () => {
+    const older = copyOf(server);
+    await rebootWithNewImage();
+    const boots = server.host.boots.length;
+    server.rack.faults.add({
+      at: 'program',
+      match: /^cp \/boot\/initrd\.img-/,
+      effect: { kind: 'power-cut', restoreAfterMs: 50 },
+    });
+    await expect(prepared('33333333-run')).rejects.toThrow();
+    await server.host.waitFor(({ isUp, boots: now }) => isUp && now.length > boots, 'the return of power', 30_000);
+    expect(copyOf(server)).toBe(older);
+    expect(versionsOn(server)).toHaveLength(2);
+    const ctx = await prepared('33333333-run');
+    expect(await copy.verify(ctx)).toMatchObject({ summary: 'kernel and image that booted are kept' });
+    expect(copyOf(server)).not.toBe(older);
+  });
+
+  it('that is damaged is no copy, and its menu entry not verified', async () => {
+    const ctx = server.context('33333333-run');
+    await perform(publish, ctx);
+    server.host.writeFile(`${copyOf(server)}/initrd.img`, 'half');
+    await expect(copy.verify(ctx)).rejects.toMatchObject({ type: 'StepNotVerified' });
+    await expect(publish.verify(ctx)).rejects.toMatchObject({ type: 'StepNotVerified' });
   });
 });

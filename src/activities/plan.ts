@@ -9,7 +9,7 @@ import type { HostFacts } from '../domain/preflight/facts.js';
 import { PHASE_NAMES, type PhaseName } from '../domain/run/phases.js';
 import { ProvisionError } from '../ports/failure.js';
 import { contextOf, reporting, type Adapters, type StepContext, type StepImplementation } from './define-step.js';
-import { bootImages } from './host/boot.js';
+import { imagesByKernel } from './host/boot.js';
 import { readHostFacts } from './host/facts.js';
 import type { PlanActivities } from './index.js';
 
@@ -62,7 +62,7 @@ async function previewStep(
 
 /** What phase 4 does that is not a file of a step: every image is rebuilt, and the host reboots once. */
 async function bootChanges(ctx: StepContext): Promise<readonly PlannedChange[]> {
-  const images = (await bootImages(ctx.host)).map((what): PlannedChange => ({
+  const images = (await imagesByKernel(ctx.host)).installed.map((what): PlannedChange => ({
     phase: 'gpu-isolation',
     sign: '~',
     kind: 'image',

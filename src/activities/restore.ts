@@ -2,21 +2,41 @@
  * Phase 4, the way back: taking the host over from whatever still runs, and proving that it is as before.
  * @module
  */
-import { GRUB_TRIAL_VARIABLE, HOOK_PATH, LAUNCHER_PATH } from '../domain/host-layout.js';
-import { KNOWN_GOOD_TOKEN } from '../domain/boot/reboot.js';
+import { isOurs, renderOrdinaryOnce } from '../domain/boot/custom-cfg.js';
 import { leftovers } from '../domain/boot/initramfs.js';
+import { KNOWN_GOOD_TOKEN } from '../domain/boot/reboot.js';
+import {
+  GRUB_CUSTOM_CFG,
+  GRUB_TRIAL_VARIABLE,
+  HOOK_PATH,
+  KNOWN_GOOD_DIR,
+  LAUNCHER_PATH,
+} from '../domain/host-layout.js';
+import { onHost } from '../domain/preparation/known-good.js';
 import { ProvisionError } from '../ports/failure.js';
 import { contextOf, reporting, type Adapters, type StepContext, type StepInput } from './define-step.js';
-import { bootImages, inspectImage, readGrubEnvironment } from './host/boot.js';
-import { archiveLedger, isUndoneByIsolation, readLedgerState } from './host/ledger.js';
+import { bootImages, generatedDefault, inspectImage, readGrubEnvironment, setTrialOrder } from './host/boot.js';
 import { readDevices } from './host/devices.js';
-import type { LedgerEntry } from './host/remote-host.js';
+import { bootedCopy, currentCopy, undamagedCopy } from './host/known-good-copy.js';
+import { checkCustomCfgIsRead } from './host/known-good-default.js';
+import { archiveLedger, isUndoneByIsolation, readLedgerState, readOriginal } from './host/ledger.js';
+import type { LedgerEntry, RemoteHost } from './host/remote-host.js';
 
 export interface RestoredInput extends StepInput {
   /** Driver by address as preflight found it; what "native drivers as before" means. */
   readonly nativeDrivers: Readonly<Record<string, string | null>>;
   /** Whether a reboot took place since staging, so that the running boot must be the ordinary one. */
   readonly rebooted: boolean;
+  /** Before custom.cfg is taken away: it still makes known-good the default, and so is not as before. */
+  readonly customCfgStays?: boolean;
+}
+
+/** What is known of an undo reboot that ended in known-good. */
+export interface FellBack {
+  /** GRUB has consumed the order: the ordinary entry was tried. */
+  readonly tried: boolean;
+  /** Why, as far as it can be seen from known-good. */
+  readonly reason: string;
 }
 
 /** One line per area, for the final summary. */
@@ -30,6 +50,10 @@ export interface RestoredFacts {
 export interface RestoreActivities {
   /** With a raised epoch: fences older activities out and waits until no unit of the run is at work. */
   'restore.take-over'(input: StepInput): Promise<void>;
+  /** Publishes a custom.cfg whose one-shot is the host's own default, and whose default is known-good. */
+  'restore.publish-ordinary-once'(input: StepInput): Promise<string>;
+  /** Disarms after an undo reboot, whichever boot it ended in. */
+  'restore.disarm'(input: StepInput): Promise<FellBack>;
   'restore.verify'(input: RestoredInput): Promise<RestoredFacts>;
   'restore.close-ledger'(input: StepInput): Promise<void>;
   /** Gives the host back: another run may claim it. */
@@ -44,6 +68,8 @@ export function restoreActivities(adapters: Adapters): RestoreActivities {
         await host.claim();
         await host.drainUnits();
       }),
+    'restore.publish-ordinary-once': (input) => reporting(() => publishOrdinaryOnce(contextOf(adapters, input))),
+    'restore.disarm': (input) => reporting(() => disarm(contextOf(adapters, input))),
     'restore.verify': (input) => reporting(() => verifyRestored(contextOf(adapters, input), input)),
     'restore.close-ledger': (input) =>
       reporting(async () => {
@@ -52,6 +78,44 @@ export function restoreActivities(adapters: Adapters): RestoreActivities {
       }),
     'host.release': (input) => reporting(() => contextOf(adapters, input).host.release()),
   };
+}
+
+async function publishOrdinaryOnce(ctx: StepContext): Promise<string> {
+  const { host } = ctx;
+  // An order that an interrupted arm left must not find the new menu.
+  await setTrialOrder(host, '');
+  const entry = await generatedDefault(host);
+  if ((await undamagedCopy(host)) === null)
+    throw new ProvisionError('RestoreNotVerified', `the known-good copy in ${KNOWN_GOOD_DIR} is damaged`);
+  const original = await readOriginal(host, GRUB_CUSTOM_CFG);
+  const content = renderOrdinaryOnce({
+    runId: ctx.run.id,
+    booted: await bootedCopy(host),
+    // What an earlier run left there is the known-good entry, and that is in this one.
+    before: original === null || isOurs(original) ? '' : original,
+  });
+  await host.writeFile({ path: GRUB_CUSTOM_CFG, content, mode: '644' }, 'isolation.publish-known-good-default');
+  await host.must(['grub-script-check', GRUB_CUSTOM_CFG]);
+  await checkCustomCfgIsRead(ctx);
+  return `the next boot that is armed is "${entry.title}", every other one known-good`;
+}
+
+async function disarm(ctx: StepContext): Promise<FellBack> {
+  const { host } = ctx;
+  const tried = ((await readGrubEnvironment(host)).get(GRUB_TRIAL_VARIABLE) ?? '') === '';
+  await setTrialOrder(host, '');
+  if (!tried) return { tried, reason: 'GRUB did not consume the order, so the ordinary entry was not tried' };
+  const changed = await changedSinceItBooted(host);
+  const files = changed.length > 0 ? `: not what booted before: ${changed.join(', ')}` : '';
+  return { tried, reason: `the ordinary entry was tried and did not come up${files}` };
+}
+
+/** Files of the generated default whose content is in no known-good copy: a damaged kernel, an image that somebody rebuilt. */
+async function changedSinceItBooted(host: RemoteHost): Promise<readonly string[]> {
+  const entry = await generatedDefault(host);
+  const known = new Set((await currentCopy(host))?.files.values());
+  const hashes = await host.hashFiles([entry.linux, ...entry.initrds].map(onHost));
+  return [...hashes].flatMap(([path, hash]) => (hash !== null && known.has(hash) ? [] : [path]));
 }
 
 const same = (entry: LedgerEntry): boolean =>
@@ -64,7 +128,8 @@ async function verifyRestored(ctx: StepContext, input: RestoredInput): Promise<R
   const entries = (await ctx.host.ledger()).filter(isUndoneByIsolation);
   const images = entries.filter((e) => e.path.startsWith('/boot/initrd.img-'));
   const files = entries.filter((e) => !images.includes(e));
-  for (const file of files.filter((e) => !same(e))) problems.push(`${file.path} is not as before`);
+  const expected = files.filter((e) => !(input.customCfgStays === true && e.path === GRUB_CUSTOM_CFG));
+  for (const file of expected.filter((e) => !same(e))) problems.push(`${file.path} is not as before`);
 
   let rebuilt = 0;
   for (const image of await bootImages(ctx.host)) {

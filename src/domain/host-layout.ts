@@ -12,12 +12,13 @@ export const LOCK_FILE = `${STATE_DIR}/lock`;
 /** `RUN EPOCH`: who may change the host now. */
 export const FENCE_FILE = `${STATE_DIR}/fence`;
 
-/** Copies of what booted, outside the names that update-initramfs and update-grub look at. */
+/**
+ * Copies of what booted, each in a folder of its own that is never changed once it is complete. Outside the names that
+ * update-initramfs and update-grub look at.
+ */
 export const KNOWN_GOOD_DIR = '/boot/gpu-provision/known-good';
-export const KNOWN_GOOD_KERNEL = `${KNOWN_GOOD_DIR}/vmlinuz`;
-export const KNOWN_GOOD_INITRD = `${KNOWN_GOOD_DIR}/initrd.img`;
-/** The menu entry of grub.cfg that booted, as text. */
-export const KNOWN_GOOD_STANZA = `${KNOWN_GOOD_DIR}/stanza`;
+/** Holds the name of the copy that counts; written when that copy is complete. */
+export const KNOWN_GOOD_CURRENT = `${KNOWN_GOOD_DIR}/current`;
 
 export const HOOK_PATH = '/etc/initramfs-tools/scripts/init-top/vfio-pci-override';
 /** Sorts before `udev`, execs the hook. Without it the hook runs too late. */
@@ -30,7 +31,7 @@ export const GRUB_CUSTOM_CFG = '/boot/grub/custom.cfg';
 export const GRUB_CFG = '/boot/grub/grub.cfg';
 export const GRUBENV = '/boot/grub/grubenv';
 export const GRUB_DROP_IN = '/etc/default/grub.d/99-gpu-provision.cfg';
-/** GRUB variable: set means the next boot is the trial, once. */
+/** GRUB variable: set means that the next boot is the trial, once; at the end of an undo, the ordinary default. */
 export const GRUB_TRIAL_VARIABLE = 'gp_trial';
 export const KNOWN_GOOD_ENTRY = 'gpu-provision-known-good';
 export const TRIAL_ENTRY = 'gpu-provision-trial';

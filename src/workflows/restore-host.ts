@@ -2,15 +2,17 @@
  * Compensation of phase 4: back to how the host was, and proof of it. It either succeeds or waits for a person; it never gives up.
  * @module
  */
-import { classifyBoot, type BootOutcome } from '../domain/boot/reboot.js';
-import { UNDO_ALLOWANCE } from '../domain/boot/plan.js';
+import type { RestoredFacts, RestoredInput } from '../activities/restore.js';
+import type { BootOutcome } from '../domain/boot/reboot.js';
+import type { Step } from '../domain/run/steps.js';
 import { call } from './act.js';
 import { fail, reportFailure, rethrowBug } from './failure.js';
 import { ask } from './question.js';
-import { reboot, settle } from './reboot.js';
+import { settle } from './reboot.js';
 import { secondsOf } from './durations.js';
 import { now, type Run } from './run.js';
 import type { Saga } from './saga.js';
+import { currentBoot, rebootIntoDefault, rebootIntoOrdinary } from './undo-reboot.js';
 
 export interface Staged {
   readonly saga: Saga;
@@ -54,16 +56,19 @@ async function attemptRestore(run: Run, staged: Staged): Promise<void> {
     summary: 'raise the fence, wait for units of this run',
   });
   staged.undoneIn ??= here.bootId;
-  await staged.saga.unwind();
+  await staged.saga.unwind((step) => !isLast(step));
 
   const boot = await currentBoot(run);
   const rebooted = staged.approved && boot.bootId !== staged.bootId;
-  if (rebooted && !isOrdinary(boot, run, staged)) await rebootIntoDefault(run, boot.bootId ?? '');
-  const facts = await call(
-    'restore.verify',
-    { ...run.step, nativeDrivers: run.facts?.baseline.nativeDrivers ?? {}, rebooted },
-    { site, policy: 'undo', summary: 'files, images, drivers and default entry as before' },
-  );
+  const leave = rebooted && !isOrdinary(boot, run, staged);
+  const direct = run.input.spec.boot.strategy === 'direct';
+  if (leave && !direct) {
+    await rebootIntoOrdinary(run);
+    await verify(run, { rebooted, customCfgStays: true });
+  }
+  await staged.saga.unwind(isLast);
+  if (leave && direct) await rebootIntoDefault(run, boot.bootId ?? '');
+  const facts = await verify(run, { rebooted });
   await call('workloads.uncordon', run.step, { site, policy: 'undo', summary: 'let the scheduler back' });
   await call('restore.close-ledger', run.step, { site, policy: 'undo', summary: 'set the ledger aside' });
   run.findings = [...facts.lines];
@@ -76,18 +81,19 @@ async function attemptRestore(run: Run, staged: Staged): Promise<void> {
   run.event('undo', 'the host is verified to be as before');
 }
 
-async function rebootIntoDefault(run: Run, oldBootId: string): Promise<void> {
-  if (run.counts.undoReboots >= UNDO_ALLOWANCE.reboots) {
-    throw fail('BootFailed', `the ${UNDO_ALLOWANCE.reboots} reboots that undo may do are used up`);
-  }
-  const boot = await reboot(run, { purpose: 'undo', oldBootId, trial: null });
-  if (boot.kind !== 'default')
-    throw fail(
-      'BootFailed',
-      `after undo the host should be in its default entry: ${boot.kind} (${boot.evidence})`,
-      boot,
-    );
-  run.ordinaryBootId = boot.bootId;
+/**
+ * What is undone only when the host runs its ordinary default again: until then custom.cfg keeps known-good the default, and no package
+ * may rebuild an image.
+ */
+const isLast = ({ name }: Step): boolean =>
+  name === 'isolation.publish-known-good-default' || name === 'isolation.hold-kernel';
+
+async function verify(run: Run, what: Pick<RestoredInput, 'rebooted' | 'customCfgStays'>): Promise<RestoredFacts> {
+  return call(
+    'restore.verify',
+    { ...run.step, nativeDrivers: run.facts?.baseline.nativeDrivers ?? {}, ...what },
+    { site: run.site, policy: 'undo', summary: 'files, images, drivers and default entry as before' },
+  );
 }
 
 /** Whether the running boot is the host's own default and needs no reboot to be as before. */
@@ -97,19 +103,6 @@ function isOrdinary(boot: BootOutcome, run: Run, staged: Staged): boolean {
   if (boot.bootId === staged.undoneIn) return false;
   // With the direct strategy the trial has no token of its own, so only a reboot after undo proves it.
   return boot.kind === 'default' && run.input.spec.boot.strategy === 'known-good';
-}
-
-async function currentBoot(run: Run): Promise<BootOutcome> {
-  const expected = { oldBootId: '', trial: null };
-  const seen = await call(
-    'reboot.look',
-    { ...run.step, ...expected, number: run.rebootStatus?.number ?? 0, purpose: 'undo' },
-    { site: run.site, policy: 'probe', summary: 'which boot is the host in now' },
-  );
-  if (seen.bootId === null || seen.commandLine === null)
-    throw fail('BootFailed', `the host went away during undo: ${seen.evidence}`);
-  const kind = classifyBoot({ bootId: seen.bootId, commandLine: seen.commandLine, uptimeSeconds: 0 }, expected, false);
-  return { ...seen, kind };
 }
 
 /** Waits, without limit, for a person to say that the host can be looked at again. It trusts nothing: everything is done anew. */
@@ -136,16 +129,25 @@ export async function needsHands(run: Run, error: unknown): Promise<void> {
 
 function handsOn(run: Run): string[] {
   const { name, ssh, bmc, boot } = run.input.spec;
+  const resume = `gpu-provision resume ${name} --note "what you did"`;
+  if (fellBackFromOrdinary(run)) {
+    return [
+      `log in to ${ssh.host}: it runs known-good`,
+      'put right what its ordinary entry boots: apt-get install --reinstall linux-image-$(uname -r); update-initramfs -u -k $(uname -r)',
+      'choose its ordinary entry, the first, once in the GRUB menu at the console, and see that it comes up',
+      resume,
+    ];
+  }
   const console =
     bmc.kind === 'none' ? 'go to the machine' : `open the BMC console (${bmc.kind === 'ipmi' ? bmc.host : bmc.url})`;
   const choose =
     boot.strategy === 'known-good'
       ? 'choose "gpu-provision known-good" in the GRUB menu'
       : 'log in; rm /etc/initramfs-tools/scripts/init-top/vfio-pci-override && update-initramfs -u -k all && reboot';
-  return [
-    console,
-    choose,
-    `check that ${ssh.host} answers by SSH`,
-    `gpu-provision resume ${name} --note "what you did"`,
-  ];
+  return [console, choose, `check that ${ssh.host} answers by SSH`, resume];
+}
+
+/** The undo's own reboot ended in known-good, so the host answers: what is wrong is its ordinary entry. */
+function fellBackFromOrdinary({ rebootStatus: reboot }: Run): boolean {
+  return reboot?.purpose === 'undo' && reboot.requestedAt !== null && reboot.outcome?.kind === 'fell-back';
 }

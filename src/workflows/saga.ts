@@ -53,9 +53,12 @@ export class Saga {
     for (const step of steps) if (step.undo && !this.undos.includes(step)) this.undos.unshift(step);
   }
 
-  /** Newest first. Throws at the first undo that fails; calling again starts over, since every undo may be repeated. */
-  async unwind(): Promise<void> {
-    for (const step of this.undos) {
+  /**
+   * Newest first, of all steps or of some. Throws at the first undo that fails; calling again starts over, since every undo may be
+   * repeated.
+   */
+  async unwind(of: (step: Step) => boolean = () => true): Promise<void> {
+    for (const step of this.undos.filter(of)) {
       const name = `${step.name}.undo` as `${StepName}.undo`;
       const result = await call(name, this.run.step, {
         site: this.run.site,

@@ -9,6 +9,7 @@ import { ApplicationFailureCategory } from '@temporalio/common';
 import type { AllActivities } from '../../src/activities/index.js';
 import type { StepInput } from '../../src/activities/define-step.js';
 import type { RebootInput } from '../../src/activities/reboot.js';
+import type { RestoredInput } from '../../src/activities/restore.js';
 import type { RebootPlan } from '../../src/domain/boot/plan.js';
 import { KNOWN_GOOD_TOKEN, classifyBoot, type BootOutcome } from '../../src/domain/boot/reboot.js';
 import { FAILURES, type FailureType } from '../../src/domain/run/failures.js';
@@ -56,6 +57,8 @@ export class World {
   keyMatches = true;
   entry: Entry = 'default';
   armed = false;
+  /** What is armed is the host's own default, not the trial. */
+  ordinaryOnce = false;
   committed = false;
   /** The proven entry is the default. */
   defaultMade = false;
@@ -76,9 +79,6 @@ export class World {
   generation = 0;
   /** Runs inside an activity, for things that happen meanwhile. */
   readonly on = new Map<string, () => void | Promise<void>>();
-  /** How many of the next power cycles end between off and on. */
-  cyclesThatStop = 0;
-  power: 'on' | 'off' = 'on';
   private boots = 1;
   /** Serials of the disks that storage would take; none: the pool is there. */
   disks: string[] = [];
@@ -103,6 +103,7 @@ export class World {
         steps[`${step.name}.undo`] = (input) =>
           this.act(`${step.name}.undo`, input, 'change', () => {
             this.staged.delete(step.name);
+            if (step.name === 'isolation.publish-known-good-default') this.ordinaryOnce = false;
             return { changed: true, summary: 'undone' };
           });
       }
@@ -132,7 +133,7 @@ export class World {
         }),
       'reboot.look': (input: RebootInput) => this.act('reboot.look', input, 'probe', () => this.look(input)),
       'bmc.look': (input: StepInput) =>
-        this.act('bmc.look', input, 'probe', () => ({ kind: 'ipmi' as const, power: this.power, eventLog: [] })),
+        this.act('bmc.look', input, 'probe', () => ({ kind: 'ipmi' as const, power: 'on' as const, eventLog: [] })),
       'bmc.graceful-restart': (input: RebootInput) =>
         this.act('bmc.graceful-restart', input, 'probe', () =>
           this.online ? { done: false, evidence: 'answers' } : { done: true, evidence: 'accepted' },
@@ -140,17 +141,8 @@ export class World {
       'bmc.power-cycle': (input: RebootInput) =>
         this.act('bmc.power-cycle', input, 'probe', () => {
           if (this.online) return { done: false, evidence: 'answers' };
-          this.powerCycles += 1;
-          this.power = 'off';
-          this.cyclesThatStop -= 1;
-          if (this.cyclesThatStop >= 0) throw failure('BmcUnavailable', 'no answer after off');
-          this.powerOn();
+          this.powerCycle();
           return { done: true, evidence: 'power was on, is on' };
-        }),
-      'bmc.power-on': (input: StepInput) =>
-        this.act('bmc.power-on', input, 'probe', () => {
-          if (this.power === 'off') this.powerOn();
-          return this.power;
         }),
       'isolation.read-state': (input: StepInput) =>
         this.act('isolation.read-state', input, 'read', () => ({
@@ -162,7 +154,6 @@ export class World {
         })),
       'isolation.read-plan': (input: StepInput) =>
         this.act('isolation.read-plan', input, 'read', () => this.plan(input)),
-      'storage.read-plan': (input: StepInput) => this.act('storage.read-plan', input, 'read', () => this.diskPlan()),
       'isolation.verify-devices': (input: StepInput) =>
         this.act('isolation.verify-devices', input, 'read', () => {
           if (this.entry !== 'trial') throw failure('IsolationNotVerified', 'the GPUs are on nvidia');
@@ -180,9 +171,23 @@ export class World {
           if (!this.online) throw failure('HostUnreachable', 'no answer');
           this.fence = { ...input.run };
         }),
-      'restore.verify': (input: StepInput & { rebooted: boolean }) =>
+      'restore.publish-ordinary-once': (input: StepInput) =>
+        this.act('restore.publish-ordinary-once', input, 'change', () => {
+          this.ordinaryOnce = true;
+          return 'published';
+        }),
+      'restore.disarm': (input: StepInput) =>
+        this.act('restore.disarm', input, 'change', () => {
+          const tried = !this.armed;
+          this.armed = false;
+          return { tried, reason: tried ? 'it did not come up' : 'it was not tried' };
+        }),
+      'restore.verify': (input: RestoredInput) =>
         this.act('restore.verify', input, 'read', () => {
-          const left = [...this.staged].filter((name) => undoable.has(name));
+          const stays = input.customCfgStays === true ? ['publish-known-good-default', 'hold-kernel'] : [];
+          const left = [...this.staged].filter(
+            (name) => undoable.has(name) && !stays.some((step) => name === `isolation.${step}`),
+          );
           if (left.length > 0) throw failure('RestoreNotVerified', `still there: ${left.join(', ')}`);
           if (this.entry === 'trial' || this.entry === 'generated' || (input.rebooted && this.entry !== 'default')) {
             throw failure('RestoreNotVerified', `the host runs ${this.entry}`);
@@ -221,12 +226,6 @@ export class World {
     this.armed = false;
   }
 
-  /** A host that nothing helped gets a new part, and is left off. */
-  repairedAndOff(): void {
-    this.dead = false;
-    this.power = 'off';
-  }
-
   private async act<T>(name: string, input: StepInput, kind: 'read' | 'change' | 'probe', body: () => T): Promise<T> {
     this.calls.push(name);
     const count = (this.counts.get(name) ?? 0) + 1;
@@ -253,7 +252,6 @@ export class World {
   private take(name: string, input: StepInput): StepResult {
     if (name === 'preflight.check') return { changed: false, summary: '38 checks, 2 warnings', facts: FACTS };
     if (name === 'preparation.claim-host') this.fence = { ...input.run };
-    if (name === 'cozystack.create-pool') this.approvals.push(input.approved);
     const changed = !this.staged.has(name);
     this.staged.add(name);
     return { changed, summary: name };
@@ -284,13 +282,15 @@ export class World {
     if (behaviour === 'falls-back') this.entry = 'known-good';
     else if (behaviour === 'other-entry') this.entry = 'other';
     else if (behaviour === 'generated-default') this.entry = 'generated';
-    else this.entry = armed ? 'trial' : this.defaultEntry();
+    else if (armed) this.entry = this.ordinaryOnce ? 'default' : 'trial';
+    else this.entry = this.defaultEntry();
     this.flapping = behaviour === 'flaps';
   }
 
-  private powerOn(): void {
-    this.power = 'on';
+  private powerCycle(): void {
+    this.powerCycles += 1;
     if (this.dead) return;
+    if (name === 'cozystack.create-pool') this.approvals.push(input.approved);
     this.online = true;
     this.powerCut();
   }
@@ -321,11 +321,6 @@ export class World {
     const kind = this.flapping ? 'flapping' : classifyBoot(reading, input, this.wasSilent);
     this.flapping = false;
     return { kind, bootId: this.bootId, commandLine, seenAt, evidence: `boot ${this.bootId}` };
-  }
-
-  private diskPlan(): DiskPlan {
-    const disks = this.disks.map((serial) => ({ id: `/dev/disk/by-id/${serial}`, serial, model: 'M', bytes: 1e12 }));
-    return { pool: 'data', backend: 'zfs', node: 'h100-01', disks, digest: this.disks.join('+') };
   }
 
   private plan(input: StepInput): RebootPlan {
@@ -366,6 +361,11 @@ const FACTS = {
   checks: [],
   baseline: {
     linkWidths: {},
+  private diskPlan(): DiskPlan {
+    const disks = this.disks.map((serial) => ({ id: `/dev/disk/by-id/${serial}`, serial, model: 'M', bytes: 1e12 }));
+    return { pool: 'data', backend: 'zfs', node: 'h100-01', disks, digest: this.disks.join('+') };
+  }
+
     failedUnits: [],
     nativeDrivers: Object.fromEntries(GPU_ADDRESSES.map((a) => [a, 'nvidia'])),
   },

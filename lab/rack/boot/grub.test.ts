@@ -106,20 +106,34 @@ describe('an entry that cannot boot', () => {
     expect(boot({ cfg: entry('a', '/boot/gone') }).outcome).toEqual({
       kind: 'menu',
       reason: "file `/boot/gone' not found.",
+      failed: true,
     });
   });
 
-  it('does so too when only the initrd is missing', () => {
+  it('boots without an initrd that is missing, which the kernel will panic over', () => {
     expect(boot({ cfg: "menuentry 'a' --id a {\n linux /boot/vmlinuz\n initrd /boot/gone\n}" }).outcome).toMatchObject({
-      kind: 'menu',
+      kind: 'boot',
+      initrds: [],
     });
   });
 
-  it('does so too when its file system is not there', () => {
-    expect(
-      boot({ cfg: "menuentry 'a' --id a {\n search --no-floppy --fs-uuid --set=root other\n linux /boot/vmlinuz\n}" })
-        .outcome,
-    ).toMatchObject({ kind: 'menu' });
+  it('boots from where it is when the file system it searches is not there', () => {
+    const cfg = "menuentry 'a' --id a {\n search --no-floppy --fs-uuid --set=root other\n linux /boot/vmlinuz\n}";
+    const { outcome, said } = boot({ cfg });
+    expect(outcome).toMatchObject({ kind: 'boot', kernel: '/boot/vmlinuz' });
+    expect(said).toContain('error: no such device: other.');
+  });
+
+  it.each([
+    ['a number', '1', 'b'],
+    ['an id', 'b', 'b'],
+    ['the next, where the first cannot boot either', '0 1', 'b'],
+    ['the first entry of a submenu', 'more', 'c'],
+    ['nothing that exists', 'gone 1', 'menu'],
+    ['what cannot boot either', '0', 'menu'],
+  ])('falls back to %s', (_what, fallback, expected) => {
+    const menu = `${entry('a', '/boot/gone')}${entry('b')}submenu 'More' --id more {\n${entry('c')}}\n`;
+    expect(chosen({ cfg: `set fallback="${fallback}"\n${menu}` })).toBe(expected);
   });
 
   it('can reboot instead', () => {

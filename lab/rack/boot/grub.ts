@@ -1,6 +1,6 @@
 /**
- * GRUB: runs grub.cfg on what it can see of the disk, takes the default entry, loads kernel and initrd. When that fails it parks
- * at its menu, as the real one does without a fallback.
+ * GRUB 2.12: runs grub.cfg on what it can see of the disk, takes the default entry, loads kernel and initrd. When that fails it tries
+ * the entries of `fallback`, and without one it parks at its menu. 2.06 differs in that its `fallback` takes numbers only.
  * @module
  */
 import { GRUB_COMMANDS, type GrubState } from './grub-commands.js';
@@ -29,7 +29,8 @@ export type GrubOutcome =
     }
   | { readonly kind: 'reboot' }
   | { readonly kind: 'halt' }
-  | { readonly kind: 'menu'; readonly reason: string };
+  /** `failed`: an entry was taken and could not be loaded. */
+  | { readonly kind: 'menu'; readonly reason: string; readonly failed?: boolean };
 
 const PREFIX = '/boot/grub';
 
@@ -75,7 +76,8 @@ class Grub {
   run(): GrubOutcome {
     try {
       if (!this.source(`${PREFIX}/grub.cfg`)) return { kind: 'menu', reason: this.error ?? 'no grub.cfg' };
-      return this.bootDefault(this.variables.get('default') ?? '0');
+      const first = this.bootDefault(this.variables.get('default') ?? '0');
+      return first.kind === 'menu' && first.failed === true ? this.bootFallback(first) : first;
     } catch (stop) {
       if (stop instanceof Stop) return { kind: stop.outcome };
       throw stop;
@@ -86,11 +88,15 @@ class Grub {
     if (this.variables.get('timeout') === '-1') return { kind: 'menu', reason: 'timeout=-1: waits for a key' };
     const [first = '0', ...rest] = wanted.split('>');
     const item = this.pick(first);
-    if (item === undefined) return { kind: 'menu', reason: 'the menu is empty' };
+    return item === undefined ? { kind: 'menu', reason: 'the menu is empty' } : this.bootItem(item, rest);
+  }
+
+  /** An entry, or of a submenu the entry that `path` names, by default its first. */
+  private bootItem(item: MenuItem, path: readonly string[]): GrubOutcome {
     if (item.keyword === 'submenu') {
       this.menu = [];
       this.execute(item.body);
-      return this.bootDefault(rest.join('>') || '0');
+      return this.bootDefault(path.join('>') || '0');
     }
     this.platform.print(`Booting \`${item.title}'`);
     this.variables.set('chosen', item.id);
@@ -98,7 +104,8 @@ class Grub {
     this.error = null;
     this.execute(item.body);
     const loaded = this.kernel as { readonly path: string; readonly args: string } | null;
-    if (this.error === null && loaded !== null) {
+    // Errors are printed and forgotten, command by command: an entry boots once its kernel is loaded, with no initrd if need be.
+    if (loaded !== null) {
       return {
         kind: 'boot',
         entry: item.id,
@@ -108,13 +115,33 @@ class Grub {
         initrds: this.initrds,
       };
     }
-    return { kind: 'menu', reason: this.error ?? 'you need to load the kernel first.' };
+    return { kind: 'menu', reason: this.error ?? 'you need to load the kernel first.', failed: true };
   }
 
-  /** Index, id or title; the first entry when there is no such. */
+  /** The first of `fallback` that boots; what it does not know ends the list. */
+  private bootFallback(failure: GrubOutcome): GrubOutcome {
+    const menu = this.menu;
+    let outcome = failure;
+    for (const wanted of (this.variables.get('fallback') ?? '').split(/\s+/).filter((word) => word !== '')) {
+      this.menu = menu;
+      const item = this.find(wanted);
+      if (item === undefined) break;
+      this.platform.print(`Falling back to \`${item.title}'`);
+      outcome = this.bootItem(item, []);
+      if (outcome.kind === 'boot') break;
+    }
+    return outcome;
+  }
+
+  /** The first entry when there is no such. */
   private pick(wanted: string): MenuItem | undefined {
-    if (/^\d+$/.test(wanted)) return this.menu[Number(wanted)] ?? this.menu[0];
-    return this.menu.find((item) => item.id === wanted || item.title === wanted) ?? this.menu[0];
+    return this.find(wanted) ?? this.menu[0];
+  }
+
+  /** By index, id or title. */
+  private find(wanted: string): MenuItem | undefined {
+    if (/^\d+$/.test(wanted)) return this.menu[Number(wanted)];
+    return this.menu.find((item) => item.id === wanted || item.title === wanted);
   }
 
   private source(path: string): boolean {

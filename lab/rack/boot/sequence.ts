@@ -94,8 +94,11 @@ async function startKernel(
   initrds: readonly string[],
 ): Promise<void> {
   const { commandLine } = given;
-  const image = initrds.map((path) => machine.disk.grub(path)).find((candidate) => candidate?.kind === 'file');
-  const content = image?.kind === 'file' ? unpackImage(image.content) : null;
+  // All of them are unpacked one over the other; only one holds an init, the others microcode.
+  const [content = null] = initrds.flatMap((path) => {
+    const image = machine.disk.grub(path);
+    return (image?.kind === 'file' ? unpackImage(image.content) : null) ?? [];
+  });
   const root = content === null ? given.root : new MemoryVolume(imageTree(content));
   root.set('/conf', root.get('/conf') ?? directory());
   const kernel = new Kernel(machine, { ...given, root }, PROGRAMS);

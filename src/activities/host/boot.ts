@@ -15,7 +15,6 @@ import {
   GRUB_CFG,
   GRUB_TRIAL_VARIABLE,
   HOOK_PATH,
-  KNOWN_GOOD_STANZA,
   LAUNCHER_PATH,
   STATE_DIR,
 } from '../../domain/host-layout.js';
@@ -39,6 +38,20 @@ export async function bootImages(host: RemoteHost): Promise<readonly string[]> {
   const images = out.split('\n').filter((path) => /^\/boot\/initrd\.img-[\w.+-]+$/.test(path) && !isLeftover(path));
   if (images.length === 0) throw new ProvisionError('OutputUnexpected', 'no /boot/initrd.img-* on the host');
   return images.toSorted();
+}
+
+/** Boot images, by whether their kernel is still installed: update-initramfs builds no other, and nothing boots them. */
+export interface ImagesByKernel {
+  readonly installed: readonly string[];
+  /** Left behind by a kernel that was purged. */
+  readonly orphans: readonly string[];
+}
+
+export async function imagesByKernel(host: RemoteHost): Promise<ImagesByKernel> {
+  const images = await bootImages(host);
+  const orphans: string[] = [];
+  for (const image of images) if (!(await host.exists(`/lib/modules/${kernelOf(image)}`))) orphans.push(image);
+  return { installed: images.filter((image) => !orphans.includes(image)), orphans };
 }
 
 /** What update-initramfs leaves behind when it is interrupted, and copies that people and DKMS keep: GRUB boots none of them. */
@@ -79,15 +92,6 @@ export async function readGrubEnvironment(host: RemoteHost): Promise<ReadonlyMap
 export async function generatedDefault(host: RemoteHost): Promise<MenuEntry> {
   const entry = defaultEntry(await readGrubConfig(host), await readGrubEnvironment(host));
   if (entry === null) throw new ProvisionError('OutputUnexpected', `the default entry of ${GRUB_CFG} can't be told`);
-  return entry;
-}
-
-/** The entry that booted, as phase 2 kept it. */
-export async function bootedEntry(host: RemoteHost): Promise<MenuEntry> {
-  const text = await host.readFile(KNOWN_GOOD_STANZA);
-  const entry = text === null ? undefined : parseGrubConfig(text).entries[0];
-  if (entry === undefined)
-    throw new ProvisionError('StepNotVerified', `${KNOWN_GOOD_STANZA} does not hold a menu entry`);
   return entry;
 }
 

@@ -50,8 +50,10 @@ for image in /boot/initrd.img-*; do
 done
 file uptime /proc/uptime
 run now date +%s
+current=
+if [ -r "$1/current" ]; then current=$(cat "$1/current"); fi
 for name in vmlinuz initrd.img stanza cmdline manifest; do
-  if [ -s "$1/$name" ]; then say known-good "$name"; fi
+  if [ -n "$current" ] && [ -s "$1/$current/$name" ]; then say known-good "$name"; fi
 done
 if [ -d /sys/firmware/efi ]; then say efi yes; fi
 run secure-boot mokutil --sb-state

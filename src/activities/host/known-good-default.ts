@@ -8,14 +8,15 @@ import { readsCustomCfg } from '../../domain/boot/grub-config.js';
 import {
   GRUB_CFG,
   GRUB_CUSTOM_CFG,
+  GRUB_TRIAL_VARIABLE,
+  KNOWN_GOOD_DIR,
   KNOWN_GOOD_ENTRY,
-  KNOWN_GOOD_INITRD,
-  KNOWN_GOOD_KERNEL,
-  TRIAL_ENTRY,
 } from '../../domain/host-layout.js';
+import { versionsIn } from '../../domain/preparation/known-good.js';
 import { ProvisionError } from '../../ports/failure.js';
 import type { StepContext } from '../define-step.js';
-import { bootImages, bootedEntry } from './boot.js';
+import { bootImages } from './boot.js';
+import { bootedCopy, currentCopy, pruneCopies, undamagedCopy } from './known-good-copy.js';
 import { readLedgerState } from './ledger.js';
 
 const MAKES_IT_DEFAULT = `set default=${KNOWN_GOOD_ENTRY}`;
@@ -32,16 +33,28 @@ export async function publishKnownGoodDefault(ctx: StepContext, step: string): P
   if (ctx.spec.boot.strategy === 'direct') return;
   // With a trial in it already, from an earlier attempt of this run, it has the same default: don't step back.
   const now = await ctx.host.readFile(GRUB_CUSTOM_CFG);
-  if (now?.includes(MAKES_IT_DEFAULT) === true && now.includes(`run ${ctx.run.id}.`)) return;
-  const booted = await bootedEntry(ctx.host);
-  const content = renderCustomCfg({ runId: ctx.run.id, booted, trial: null, committed: false });
-  await ctx.host.writeFile({ path: GRUB_CUSTOM_CFG, content, mode: '644' }, step);
+  if (!(await makesDefault(ctx, now)) || now?.includes(`run ${ctx.run.id}.`) !== true) {
+    const booted = await bootedCopy(ctx.host);
+    const content = renderCustomCfg({ runId: ctx.run.id, booted, trial: null, committed: false });
+    await ctx.host.writeFile({ path: GRUB_CUSTOM_CFG, content, mode: '644' }, step);
+  }
+  await ctx.host.must(['grub-script-check', GRUB_CUSTOM_CFG]);
+  // Only now: until custom.cfg is published, an older copy is what a power cut boots.
+  await pruneCopies(ctx.host);
 }
 
-/** Whether all of it is done already, by whichever run: known-good is the default, no trial is in the menu, every image is saved. */
+/** Whether this custom.cfg makes the copy that counts the default. */
+async function makesDefault(ctx: StepContext, text: string | null): Promise<boolean> {
+  if (text?.includes(MAKES_IT_DEFAULT) !== true) return false;
+  const named = versionsIn(text);
+  const version = (await currentCopy(ctx.host))?.version;
+  return named.length > 0 && named.every((name) => name === version);
+}
+
+/** Whether all of it is done already, by whichever run: known-good is the default, nothing can be armed, every image is saved. */
 export async function isKnownGoodDefault(ctx: StepContext): Promise<boolean> {
   const text = await ctx.host.readFile(GRUB_CUSTOM_CFG);
-  if (text?.includes(MAKES_IT_DEFAULT) !== true || text.includes(TRIAL_ENTRY)) return false;
+  if (!(await makesDefault(ctx, text)) || text?.includes(GRUB_TRIAL_VARIABLE) === true) return false;
   const saved = new Set((await ctx.host.ledger()).map((entry) => entry.path));
   return [...(await bootImages(ctx.host)), GRUB_CFG, GRUB_CUSTOM_CFG].every((path) => saved.has(path));
 }
@@ -60,14 +73,10 @@ export async function verifyKnownGoodDefault(ctx: StepContext): Promise<{ readon
   if (ctx.spec.boot.strategy === 'direct') return { summary: 'direct strategy: no known-good default' };
   await ctx.host.must(['grub-script-check', GRUB_CUSTOM_CFG]);
   await checkCustomCfgIsRead(ctx);
-  const text = await ctx.host.readFile(GRUB_CUSTOM_CFG);
-  if (!text?.includes(MAKES_IT_DEFAULT)) {
-    throw new ProvisionError('StepNotVerified', `${GRUB_CUSTOM_CFG} does not make known-good the default`);
-  }
-  const hashes = await ctx.host.hashFiles([KNOWN_GOOD_KERNEL, KNOWN_GOOD_INITRD]);
-  for (const [path, hash] of hashes) {
-    if (hash === null) throw new ProvisionError('StepNotVerified', `${path} does not exist`);
-  }
+  if (!(await makesDefault(ctx, await ctx.host.readFile(GRUB_CUSTOM_CFG))))
+    throw new ProvisionError('StepNotVerified', `${GRUB_CUSTOM_CFG} does not make the known-good copy the default`);
+  if ((await undamagedCopy(ctx.host)) === null)
+    throw new ProvisionError('StepNotVerified', `the known-good copy in ${KNOWN_GOOD_DIR} is damaged`);
   return { summary: 'the entry that already booted is the default' };
 }
 

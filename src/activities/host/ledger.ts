@@ -21,6 +21,12 @@ export function isUndoneByIsolation(entry: LedgerEntry): boolean {
   return entry.path.startsWith('/boot/') && !entry.path.startsWith(`${KNOWN_GOOD_DIR}/`);
 }
 
+/** Text of a path as it was before this ledger's first change; null when there was no such file, or the ledger doesn't own it. */
+export async function readOriginal(host: RemoteHost, path: string): Promise<string | null> {
+  const original = (await host.ledger()).find((entry) => entry.path === path)?.original ?? null;
+  return original === null ? null : host.readFile(`${LEDGER_DIR}/blobs/${original.sha256}`);
+}
+
 /** null when the host has no ledger. */
 export async function readLedgerState(host: RemoteHost): Promise<LedgerState | null> {
   const text = await host.readFile(LEDGER_STATE_FILE);

@@ -1,35 +1,32 @@
 /**
- * Keeps what booted, before the packages of this phase rebuild the boot images. Sources are opened by GRUB later, so every file is published:
- * GRUB does not replay the journal.
+ * Keeps what booted, before the packages of this phase rebuild the boot images: kernel and initrds in a new folder, which counts once it is
+ * complete. A power cut in between leaves the older copy, never a mixture. GRUB opens these files and does not replay the journal, so every
+ * one is published.
  * @module
  */
-import {
-  KNOWN_GOOD_DIR,
-  KNOWN_GOOD_INITRD,
-  KNOWN_GOOD_KERNEL,
-  KNOWN_GOOD_STANZA,
-  GRUB_CFG,
-} from '../../domain/host-layout.js';
+import { GRUB_CFG, KNOWN_GOOD_CURRENT, KNOWN_GOOD_DIR } from '../../domain/host-layout.js';
 import { bootTime } from '../../domain/preflight/parse-facts.js';
 import {
   bootedKernelPath,
   bootedStanza,
+  COPY,
   decideKnownGood,
-  parseManifest,
+  initrdName,
+  initrdNames,
+  initrdPaths,
   renderManifest,
+  versionOf,
   type KnownGoodDecision,
 } from '../../domain/preparation/known-good.js';
 import { ProvisionError } from '../../ports/failure.js';
 import type { StepContext, StepImplementation } from '../define-step.js';
+import { undamagedCopy } from '../host/known-good-copy.js';
 import { readLedgerState } from '../host/ledger.js';
 import { additions } from '../host/preview.js';
 import { sha256 } from '../host/remote-host.js';
 
 const STEP = 'preparation.copy-known-good';
-const CMDLINE = `${KNOWN_GOOD_DIR}/cmdline`;
-/** Written last: without it the copy is not complete. */
-const MANIFEST = `${KNOWN_GOOD_DIR}/manifest`;
-/** Two files of up to some hundred MB, read and written once, with syncs. */
+/** One file of up to some hundred MB, read and written once, with syncs. */
 const COPY_TIMEOUT_MS = 5 * 60_000;
 
 /** `SOURCE TARGET`: temporary file beside the target, fsync, rename, `sync -f`; prints the hash of what is then there. */
@@ -50,42 +47,41 @@ sha256sum < "$target" | cut -d' ' -f1`;
 
 interface Sources {
   readonly kernel: string;
-  readonly initrd: string;
+  /** In the order GRUB loaded them. */
+  readonly initrds: readonly string[];
+  /** The menu entry that booted; null in a boot that an earlier run made. */
+  readonly stanza: string | null;
   readonly version: string;
   readonly commandLine: string;
 }
+
+const imageOf = (version: string): string => `/boot/initrd.img-${version}`;
 
 async function sources(ctx: StepContext): Promise<Sources> {
   const { commandLine } = await ctx.host.bootReading();
   const version = (await ctx.host.must(['uname', '-r'])).trim();
   const kernel = bootedKernelPath(commandLine) ?? `/boot/vmlinuz-${version}`;
-  return { kernel, initrd: `/boot/initrd.img-${version}`, version, commandLine: commandLine.trim() };
-}
-
-/** The manifest of a copy that is complete and whose files have the hashes it says; else null. */
-async function readCopy(ctx: StepContext): Promise<ReadonlyMap<string, string> | null> {
-  const text = await ctx.host.readFile(MANIFEST);
-  const manifest = text === null ? null : parseManifest(text);
-  const names = ['vmlinuz', 'initrd.img', 'stanza', 'cmdline'];
-  if (manifest === null || !names.every((name) => manifest.has(name))) return null;
-  const hashes = await ctx.host.hashFiles(names.map((name) => `${KNOWN_GOOD_DIR}/${name}`));
-  return names.every((name) => hashes.get(`${KNOWN_GOOD_DIR}/${name}`) === manifest.get(name)) ? manifest : null;
+  const stanza = bootedStanza((await ctx.host.readFile(GRUB_CFG)) ?? '', commandLine);
+  const initrds = (stanza === null ? null : initrdPaths(stanza)) ?? [imageOf(version)];
+  return { kernel, initrds, stanza, version, commandLine: commandLine.trim() };
 }
 
 async function decide(ctx: StepContext, from: Sources): Promise<KnownGoodDecision> {
   const { host } = ctx;
   const now = await host.must(['date', '+%s']);
   const uptime = await host.must(['cat', '/proc/uptime']);
-  const built = await host.exec(['stat', '-c', '%Y', from.initrd]);
-  const copy = await readCopy(ctx);
-  const inPlace = await host.hashFiles([from.kernel, from.initrd]);
-  const kept = copy === null ? null : await host.readFile(CMDLINE);
+  const built = await host.exec(['stat', '-c', '%Y', ...from.initrds]);
+  const copy = await undamagedCopy(host);
+  const paths = [from.kernel, ...from.initrds];
+  const inPlace = await host.hashFiles(paths);
+  const kept = copy === null ? null : await host.readFile(`${copy.directory}/${COPY.commandLine}`);
+  const names = copy === null ? [] : [COPY.kernel, ...initrdNames(copy.files)];
   return decideKnownGood({
     strategy: ctx.spec.boot.strategy,
     commandLine: from.commandLine,
     kernel: from.version,
     bootTime: bootTime(now, uptime),
-    imageMtime: built.exitCode === 0 ? Number(built.stdout) : null,
+    imageMtime: built.exitCode === 0 ? Math.max(...built.stdout.trim().split('\n').map(Number)) : null,
     committed: (await readLedgerState(host))?.state === 'committed',
     copy:
       copy === null
@@ -93,44 +89,87 @@ async function decide(ctx: StepContext, from: Sources): Promise<KnownGoodDecisio
         : {
             kernel: /vmlinuz-(\S+)$/.exec(bootedKernelPath(kept ?? '') ?? '')?.[1] ?? '',
             sameAsInPlace:
-              copy.get('vmlinuz') === inPlace.get(from.kernel) && copy.get('initrd.img') === inPlace.get(from.initrd),
+              names.length === paths.length &&
+              names.every((name, n) => copy.files.get(name) === inPlace.get(paths[n] ?? '')),
           },
   });
 }
 
-async function publish(ctx: StepContext, from: Sources): Promise<void> {
+interface Planned {
+  readonly directory: string;
+  /** Source and name of each file that is copied. */
+  readonly copied: readonly { readonly source: string; readonly name: string }[];
+  /** Name and content of each file that is written; the manifest last. */
+  readonly written: readonly { readonly name: string; readonly content: string }[];
+  readonly hashes: ReadonlyMap<string, string>;
+}
+
+/** The copy as it will be. Throws OutputUnexpected when it can't be told what booted. */
+async function planned(ctx: StepContext, from: Sources): Promise<Planned> {
   const { host } = ctx;
   if (from.kernel !== `/boot/vmlinuz-${from.version}`)
     throw new ProvisionError(
       'OutputUnexpected',
       `GRUB booted ${from.kernel}, but the kernel that runs is ${from.version}`,
     );
-  const stanza = bootedStanza((await host.readFile(GRUB_CFG)) ?? '', from.commandLine);
-  if (stanza === null)
+  if (from.stanza === null)
     throw new ProvisionError('OutputUnexpected', `${GRUB_CFG} has no entry that boots ${from.kernel}`);
-  const hashes: Record<string, string> = {};
-  for (const [source, target, name] of [
-    [from.kernel, KNOWN_GOOD_KERNEL, 'vmlinuz'],
-    [from.initrd, KNOWN_GOOD_INITRD, 'initrd.img'],
-  ] as const) {
+  if (initrdPaths(from.stanza)?.includes(imageOf(from.version)) !== true)
+    throw new ProvisionError('OutputUnexpected', `the entry that booted does not load ${imageOf(from.version)}`);
+  const copied = [
+    { source: from.kernel, name: COPY.kernel },
+    ...from.initrds.map((source) => ({ source, name: initrdName(source) })),
+  ];
+  const found = await host.hashFiles(copied.map(({ source }) => source));
+  const hashes = new Map<string, string>();
+  for (const { source, name } of copied) {
+    const hash = found.get(source) ?? null;
+    if (hash === null || hashes.has(name))
+      throw new ProvisionError(
+        'OutputUnexpected',
+        `the entry that booted loads ${source}: it is gone, or there are two`,
+      );
+    hashes.set(name, hash);
+  }
+  const texts = [
+    { name: COPY.stanza, content: from.stanza },
+    { name: COPY.commandLine, content: `${from.commandLine}\n` },
+  ];
+  for (const { name, content } of texts) hashes.set(name, sha256(content));
+  const manifest = renderManifest(hashes);
+  return {
+    directory: `${KNOWN_GOOD_DIR}/${versionOf(sha256(manifest))}`,
+    copied,
+    written: [...texts, { name: COPY.manifest, content: manifest }],
+    hashes,
+  };
+}
+
+async function publish(ctx: StepContext, plan: Planned): Promise<void> {
+  const { host } = ctx;
+  for (const { source, name } of plan.copied) {
     ctx.heartbeat(`copying ${source}`);
+    const target = `${plan.directory}/${name}`;
     if (!(await host.exists(target))) await host.saveOriginal(target, STEP);
-    hashes[name] = (await host.changeScript(PUBLISH_COPY, [source, target], { timeoutMs: COPY_TIMEOUT_MS })).trim();
+    const hash = (await host.changeScript(PUBLISH_COPY, [source, target], { timeoutMs: COPY_TIMEOUT_MS })).trim();
+    if (hash !== plan.hashes.get(name))
+      throw new ProvisionError('StepNotVerified', `${source} changed while it was copied`);
   }
-  for (const [path, content] of [
-    [KNOWN_GOOD_STANZA, stanza],
-    [CMDLINE, `${from.commandLine}\n`],
-  ] as const) {
-    hashes[path.slice(KNOWN_GOOD_DIR.length + 1)] = sha256(content);
-    await host.writeFile({ path, content, mode: '600' }, STEP);
-  }
-  await host.writeFile({ path: MANIFEST, content: renderManifest(hashes), mode: '600' }, STEP);
+  for (const { name, content } of plan.written)
+    await host.writeFile({ path: `${plan.directory}/${name}`, content, mode: '600' }, STEP);
+  const version = plan.directory.slice(KNOWN_GOOD_DIR.length + 1);
+  await host.writeFile({ path: KNOWN_GOOD_CURRENT, content: `${version}\n`, mode: '600' }, STEP);
 }
 
 export const copyKnownGood: StepImplementation = {
   preview: async (ctx) => {
-    const decision = await decide(ctx, await sources(ctx));
-    return decision.kind === 'copy' ? additions('file', [KNOWN_GOOD_KERNEL, KNOWN_GOOD_INITRD]) : [];
+    const from = await sources(ctx);
+    if ((await decide(ctx, from)).kind !== 'copy') return [];
+    const { directory, copied } = await planned(ctx, from);
+    return additions(
+      'file',
+      copied.map(({ name }) => `${directory}/${name}`),
+    );
   },
   check: async (ctx) => {
     const decision = await decide(ctx, await sources(ctx));
@@ -140,13 +179,13 @@ export const copyKnownGood: StepImplementation = {
     const from = await sources(ctx);
     const decision = await decide(ctx, from);
     if (decision.kind === 'refuse') throw new ProvisionError('Blocked', decision.why);
-    if (decision.kind === 'copy') await publish(ctx, from);
+    if (decision.kind === 'copy') await publish(ctx, await planned(ctx, from));
   },
   verify: async (ctx) => {
     if (ctx.spec.boot.strategy === 'direct') return { summary: 'direct strategy: no known-good copy' };
-    const manifest = await readCopy(ctx);
-    if (manifest === null)
+    const copy = await undamagedCopy(ctx.host);
+    if (copy === null)
       throw new ProvisionError('StepNotVerified', `${KNOWN_GOOD_DIR} holds no complete and undamaged copy`);
-    return { summary: 'kernel and image that booted are kept', facts: Object.fromEntries(manifest) };
+    return { summary: 'kernel and image that booted are kept', facts: Object.fromEntries(copy.files) };
   },
 };

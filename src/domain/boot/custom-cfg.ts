@@ -1,15 +1,9 @@
 /**
  * `/boot/grub/custom.cfg`: sourced last by grub.cfg, needs no update-grub, and so decides. The default is an entry that has already
- * booted; the trial is entered once, and only if GRUB itself could consume the order.
+ * booted; anything else is entered once, and only if GRUB itself could consume the order.
  * @module
  */
-import {
-  GRUB_TRIAL_VARIABLE,
-  KNOWN_GOOD_ENTRY,
-  KNOWN_GOOD_INITRD,
-  KNOWN_GOOD_KERNEL,
-  TRIAL_ENTRY,
-} from '../host-layout.js';
+import { GRUB_TRIAL_VARIABLE, KNOWN_GOOD_ENTRY, TRIAL_ENTRY } from '../host-layout.js';
 import type { MenuEntry } from './grub-config.js';
 import { KNOWN_GOOD_TOKEN, trialToken } from './reboot.js';
 
@@ -23,10 +17,19 @@ export const trialArguments = (runId: string): readonly string[] => [
   'oops=panic',
 ];
 
+/** What booted, and the copies of it. */
+export interface BootedCopy {
+  /** The entry that booted. */
+  readonly entry: MenuEntry;
+  /** Path on the host. */
+  readonly kernel: string;
+  /** Paths on the host, in the order GRUB loads them: microcode comes first. */
+  readonly initrds: readonly string[];
+}
+
 export interface CustomCfg {
   readonly runId: string;
-  /** The entry that booted, from which known-good is made. */
-  readonly booted: MenuEntry;
+  readonly booted: BootedCopy;
   /** The generated entry to try; null before it is built. */
   readonly trial: MenuEntry | null;
   /** After commit the generated default counts again and known-good only stays in the menu. */
@@ -34,50 +37,91 @@ export interface CustomCfg {
 }
 
 export function renderCustomCfg(cfg: CustomCfg): string {
-  const parts = [
-    `# Written by gpu-provision, run ${cfg.runId}. Sourced last by grub.cfg.`,
-    ...(cfg.committed ? [] : [`set default=${KNOWN_GOOD_ENTRY}`, 'set timeout=3']),
-    ...(cfg.trial === null || cfg.committed ? [] : [ONE_SHOT]),
+  if (cfg.committed) return file(cfg.runId, [knownGoodEntry(cfg.booted)]);
+  return file(cfg.runId, [
+    ...KNOWN_GOOD_IS_DEFAULT,
+    ...(cfg.trial === null ? [] : [once([`set default=${TRIAL_ENTRY}`])]),
     knownGoodEntry(cfg.booted),
-    ...(cfg.trial === null || cfg.committed ? [] : [trialEntry(cfg.trial, cfg.runId)]),
-  ];
-  return `${parts.join('\n')}\n`;
+    ...(cfg.trial === null ? [] : [trialEntry(cfg.trial, cfg.runId)]),
+  ]);
 }
 
+export interface OrdinaryOnce {
+  readonly runId: string;
+  readonly booted: BootedCopy;
+  /** Text of the custom.cfg that the host had before: what it sets and adds counts in the ordinary boot. Empty when there was none. */
+  readonly before: string;
+}
+
+/** For the reboot that ends an undo: the host's own default, once; whatever happens there, the next boot is known-good again. */
+export function renderOrdinaryOnce({ runId, booted, before }: OrdinaryOnce): string {
+  return file(runId, [
+    ...(before === '' ? [] : [before.trimEnd()]),
+    // A number, an id, `submenu>entry` or a saved entry: whatever grub.cfg chose, taken as it is.
+    `set ${ORDINARY_VARIABLE}="\${default}"`,
+    ...KNOWN_GOOD_IS_DEFAULT,
+    once([`set default="\${${ORDINARY_VARIABLE}}"`, `set fallback=${KNOWN_GOOD_ENTRY}`]),
+    knownGoodEntry(booted),
+  ]);
+}
+
+const file = (runId: string, parts: readonly string[]): string =>
+  `${[`${WRITTEN_BY}, run ${runId}. Sourced last by grub.cfg.`, ...parts].join('\n')}\n`;
+
+const WRITTEN_BY = '# Written by gpu-provision';
+export const isOurs = (customCfg: string): boolean => customCfg.startsWith(WRITTEN_BY);
+
+const ORDINARY_VARIABLE = 'gp_ordinary';
+
 /**
- * GRUB consumes the order before it obeys: it clears the variable, writes, reads back, and only then takes the trial. On a disk it
- * cannot write the order is ignored, so a trial can never repeat. `boot_once` and `next_entry` are not used: Ubuntu's initrdfail
- * block and a saved entry can set them without us.
+ * The fallback is for a copy that GRUB can't load: without one it waits at its menu for ever. It is the first entry of the menu, by
+ * number, since GRUB 2.06 takes nothing else there. GRUB 2.12 also takes ids, as the undo's reboot uses; 2.06 ignores those.
  */
-const ONE_SHOT = `load_env ${GRUB_TRIAL_VARIABLE}
+const KNOWN_GOOD_IS_DEFAULT = [`set default=${KNOWN_GOOD_ENTRY}`, 'set timeout=3', 'set fallback=0'];
+
+/**
+ * GRUB consumes the order before it obeys: it clears the variable, writes, reads back, and only then takes the other entry. On a disk
+ * it cannot write the order is ignored, so nothing can repeat. `boot_once` and `next_entry` are not used: Ubuntu's initrdfail block
+ * and a saved entry can set them without us.
+ */
+const once = (commands: readonly string[]): string => `load_env ${GRUB_TRIAL_VARIABLE}
 if [ "\${${GRUB_TRIAL_VARIABLE}}" ]; then
   set ${GRUB_TRIAL_VARIABLE}=
   if save_env ${GRUB_TRIAL_VARIABLE}; then
     set ${GRUB_TRIAL_VARIABLE}=x
     load_env ${GRUB_TRIAL_VARIABLE}
-    if [ -z "\${${GRUB_TRIAL_VARIABLE}}" ]; then set default=${TRIAL_ENTRY}; fi
+    if [ -z "\${${GRUB_TRIAL_VARIABLE}}" ]; then
+${commands.map((command) => `      ${command}`).join('\n')}
+    fi
   fi
 fi`;
 
-function knownGoodEntry(booted: MenuEntry): string {
-  const args = [...withoutOurs(booted.args), KNOWN_GOOD_TOKEN, `panic=${PANIC_SECONDS}`];
+/**
+ * Looks before it loads: a kernel whose initrd then fails is booted all the same, without one, panics, and would do so for ever. With
+ * nothing loaded GRUB takes the fallback.
+ */
+function knownGoodEntry({ entry, kernel, initrds }: BootedCopy): string {
+  const args = [...withoutOurs(entry.args), KNOWN_GOOD_TOKEN, `panic=${PANIC_SECONDS}`];
+  const [linux = '', ...images] = [kernel, ...initrds].map((path) => asGrubSees(path, entry));
   return `menuentry 'gpu-provision known-good' --id ${KNOWN_GOOD_ENTRY} {
-${indented(booted.preamble)}
-  linux ${asGrubSees(KNOWN_GOOD_KERNEL, booted)} ${asGrubWords(args).join(' ')}
-  initrd ${asGrubSees(KNOWN_GOOD_INITRD, booted)}
+${indented(entry.preamble)}
+  if [ ${[linux, ...images].map((path) => `-s ${path}`).join(' -a ')} ]; then
+    linux ${linux} ${asGrubWords(args).join(' ')}
+    initrd ${images.join(' ')}
+  fi
 }`;
 }
 
-/** A GRUB that can't load the kernel would wait at its menu for ever; so it reboots, into known-good. */
+/** GRUB would wait at its menu for a kernel that it can't load, and boot one without an image that it can't; so it reboots, into known-good. */
 function trialEntry(trial: MenuEntry, runId: string): string {
   const args = [...withoutOurs(trial.args), ...trialArguments(runId)];
   return `menuentry 'gpu-provision trial' --id ${TRIAL_ENTRY} {
 ${indented(trial.preamble)}
+  set gp_loaded=
   if linux ${trial.linux} ${args.join(' ')}; then
-    initrd ${trial.initrds.join(' ')}
-  else
-    reboot
+    if initrd ${trial.initrds.join(' ')}; then set gp_loaded=1; fi
   fi
+  if [ -z "\${gp_loaded}" ]; then reboot; fi
 }`;
 }
 

@@ -4,8 +4,12 @@ import {
   bootedKernelPath,
   bootedStanza,
   decideKnownGood,
+  initrdName,
+  initrdNames,
+  initrdPaths,
   parseManifest,
   renderManifest,
+  versionsIn,
   type KnownGoodFacts,
 } from './known-good.js';
 
@@ -117,15 +121,51 @@ describe('the menu entry that booted', () => {
   });
 });
 
+describe('the initrds that booted', () => {
+  const stanza = (initrd: string): string => `menuentry 'Ubuntu' {\n  linux /boot/vmlinuz-${KERNEL} ro\n${initrd}\n}\n`;
+  it.each([
+    [`  initrd /boot/initrd.img-${KERNEL}`, [`/boot/initrd.img-${KERNEL}`]],
+    [
+      `  initrd /boot/intel-ucode.img /boot/initrd.img-${KERNEL}`,
+      ['/boot/intel-ucode.img', `/boot/initrd.img-${KERNEL}`],
+    ],
+    [`  initrd /amd-ucode.img /initrd.img-${KERNEL}`, ['/boot/amd-ucode.img', `/boot/initrd.img-${KERNEL}`]],
+    [`  initrd (hd0,gpt2)/initrd.img-${KERNEL}`, [`/boot/initrd.img-${KERNEL}`]],
+    ['', []],
+    ['  initrd $images', null],
+  ])('of %j', (initrd, paths) => {
+    expect(initrdPaths(stanza(initrd))).toEqual(paths);
+  });
+
+  it('are copied under names that do not depend on the kernel', () => {
+    expect([`/boot/initrd.img-${KERNEL}`, '/boot/intel-ucode.img'].map(initrdName)).toEqual([
+      'initrd.img',
+      'intel-ucode.img',
+    ]);
+  });
+});
+
+describe('the copies that a custom.cfg boots', () => {
+  it('are found, also where /boot is a file system of its own', () => {
+    const version = '0123456789abcdef';
+    expect(versionsIn(`linux /boot/gpu-provision/known-good/${version}/vmlinuz ro`)).toEqual([version]);
+    expect(versionsIn(`linux /gpu-provision/known-good/${version}/vmlinuz ro`)).toEqual([version]);
+    expect(versionsIn('linux /boot/vmlinuz ro')).toEqual([]);
+  });
+});
+
 describe('the manifest', () => {
   const hash = 'a'.repeat(64);
   it('reads back', () => {
-    expect(parseManifest(renderManifest({ vmlinuz: hash, 'initrd.img': hash }))).toEqual(
-      new Map([
-        ['vmlinuz', hash],
-        ['initrd.img', hash],
-      ]),
-    );
+    const hashes = new Map([
+      ['vmlinuz', hash],
+      ['intel-ucode.img', hash],
+      ['initrd.img', hash],
+      ['stanza', hash],
+    ]);
+    const read = parseManifest(renderManifest(hashes));
+    expect(read).toEqual(hashes);
+    expect(initrdNames(read ?? new Map())).toEqual(['intel-ucode.img', 'initrd.img']);
   });
   it('is nothing when it is garbled', () => {
     expect(parseManifest('half a li')).toBeNull();

@@ -54,17 +54,55 @@ export function decideKnownGood(facts: KnownGoodFacts): KnownGoodDecision {
   };
 }
 
+/** What a copy holds besides its initrds. The manifest is written last. */
+export const COPY = { kernel: 'vmlinuz', stanza: 'stanza', commandLine: 'cmdline', manifest: 'manifest' } as const;
+
+/** A copy is named after its manifest, so that a folder of that name never holds anything else. 64 bits, in hex. */
+export const versionOf = (manifestSha256: string): string => manifestSha256.slice(0, 16);
+export const isVersion = (name: string): boolean => /^[0-9a-f]{16}$/.test(name);
+
+/** Copies that a custom.cfg boots, by version. */
+export function versionsIn(customCfg: string): readonly string[] {
+  return [...customCfg.matchAll(/\/gpu-provision\/known-good\/([0-9a-f]{16})\//g)].map(([, version = '']) => version);
+}
+
+/** Names of a copy's initrds, in the order GRUB loads them. */
+export function initrdNames(files: ReadonlyMap<string, string>): readonly string[] {
+  const others: readonly string[] = [COPY.kernel, COPY.stanza, COPY.commandLine];
+  return [...files.keys()].filter((name) => !others.includes(name));
+}
+
+/** The image of initramfs-tools is `initrd.img` whatever its kernel; microcode keeps its name. */
+export function initrdName(path: string): string {
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  return name.startsWith('initrd.img-') ? 'initrd.img' : name;
+}
+
 /** BOOT_IMAGE as GRUB's entry names it, without a device in front (`(hd0,gpt2)/vmlinuz-…`); null when GRUB did not say. */
 function bootImage(commandLine: string): string | null {
-  const image = /(?:^|\s)BOOT_IMAGE=(\S+)/.exec(commandLine)?.[1]?.replace(/^\([^)]*\)/, '');
+  const image = /(?:^|\s)BOOT_IMAGE=(\S+)/.exec(commandLine)?.[1]?.replace(DEVICE, '');
   return image !== undefined && /^\/[\w./+~-]+$/.test(image) ? image : null;
 }
 
 /** The kernel that booted, as a path on the host. Where /boot is a file system of its own, GRUB's paths start there. */
 export function bootedKernelPath(commandLine: string): string | null {
   const image = bootImage(commandLine);
-  if (image === null) return null;
-  return image.startsWith('/boot/') ? image : `/boot${image}`;
+  return image === null ? null : onHost(image);
+}
+
+/** `(hd0,gpt2)` before a path. */
+const DEVICE = /^\([^)]*\)/;
+
+/** A path as an entry names it, on the host. */
+export function onHost(grubPath: string): string {
+  const path = grubPath.replace(DEVICE, '');
+  return path.startsWith('/boot/') ? path : `/boot${path}`;
+}
+
+/** The initrds of a stanza as paths on the host, in their order; null when one of them is not a plain path. */
+export function initrdPaths(stanza: string): readonly string[] | null {
+  const initrds = (parseGrubConfig(stanza).entries[0]?.initrds ?? []).map((path) => path.replace(DEVICE, ''));
+  return initrds.every((path) => /^\/[\w./+~-]+$/.test(path)) ? initrds.map(onHost) : null;
 }
 
 /**
@@ -108,13 +146,11 @@ function stanzas(grubCfg: string): readonly Stanza[] {
 }
 
 /** Lines `SHA256  NAME`, as sha256sum writes and checks them. */
-export function renderManifest(hashes: Readonly<Record<string, string>>): string {
-  return Object.entries(hashes)
-    .map(([name, hash]) => `${hash}  ${name}\n`)
-    .join('');
+export function renderManifest(hashes: ReadonlyMap<string, string>): string {
+  return [...hashes].map(([name, hash]) => `${hash}  ${name}\n`).join('');
 }
 
-/** Hashes by name; null when it is not such a list. */
+/** Hashes by name, in the order of the lines; null when it is not such a list. */
 export function parseManifest(text: string): ReadonlyMap<string, string> | null {
   const hashes = new Map<string, string>();
   for (const line of text.split('\n')) {
