@@ -103,6 +103,7 @@ const bmc = (change: Partial<Bmc> = {}): Bmc => ({
   powerState: () => Promise.resolve('on'),
   gracefulRestart: () => Promise.reject(new Error('preflight restarts nothing')),
   powerCycle: () => Promise.reject(new Error('preflight cuts no power')),
+  powerOn: () => Promise.reject(new Error('preflight turns nothing on')),
   eventLog: () => Promise.resolve([]),
   ...change,
 });

@@ -35,6 +35,7 @@ function world(ssh: FailureType, bmc: Partial<Bmc> = {}): { adapters: Adapters; 
         powerState: () => Promise.resolve('on'),
         gracefulRestart: act('graceful'),
         powerCycle: act('cycle'),
+        powerOn: act('on'),
         eventLog: () => Promise.resolve([]),
         ...bmc,
       }),
@@ -64,6 +65,23 @@ describe('a power cycle', () => {
     },
   );
 
+  it.each(['HostKeyChanged', 'HostKeyUnknown'] as const)(
+    'is not done when something answers that is not the host (%s)',
+    async (type) => {
+      const foreign = world(type);
+      await expect(cycle(foreign)).resolves.toMatchObject({ done: false });
+      expect(foreign.acts).toEqual([]);
+    },
+  );
+
+  it('is done though the BMC does not say what the power is', async () => {
+    const mute = world('HostUnreachable', {
+      powerState: () => Promise.reject(new ProvisionError('BmcUnavailable', 'no answer')),
+    });
+    await expect(cycle(mute)).resolves.toEqual({ done: true, evidence: 'power was unknown, is unknown' });
+    expect(mute.acts).toEqual(['cycle']);
+  });
+
   it('is done once though the BMC does not answer afterwards: a retry would cycle into the boot', async () => {
     let asked = 0;
     const flaky = world('HostUnreachable', {
@@ -74,5 +92,27 @@ describe('a power cycle', () => {
     });
     await expect(cycle(flaky)).resolves.toEqual({ done: true, evidence: 'power was on, is unknown' });
     expect(flaky.acts).toEqual(['cycle']);
+  });
+});
+
+describe('the request to reboot', () => {
+  const request = (exitCode: number | null): Promise<{ asked: boolean }> => {
+    const { adapters } = world('HostUnreachable');
+    const result = { exitCode, signal: null, stdout: '', stderr: 'no', truncated: false };
+    const host = { ...adapters.hosts.get(input.spec), exec: () => Promise.resolve(result) };
+    const hosts = { ...adapters.hosts, get: () => host };
+    return new MockActivityEnvironment().run(rebootActivities({ ...adapters, hosts })['reboot.request'], input);
+  };
+
+  it('was not heard where the host is in another boot', async () => {
+    await expect(request(44)).resolves.toEqual({ asked: false });
+  });
+
+  it('is refused by a host that says so', async () => {
+    await expect(request(45)).rejects.toMatchObject({ type: 'CommandFailed', nonRetryable: true });
+  });
+
+  it('is asked again where the command was ended by a signal: the shutdown may have begun', async () => {
+    await expect(request(null)).rejects.toMatchObject({ type: 'LinkLost', nonRetryable: false });
   });
 });

@@ -75,7 +75,10 @@ export interface RebootActivities {
   'reboot.look'(input: RebootInput): Promise<BootOutcome>;
   'bmc.look'(input: StepInput): Promise<BmcLook | null>;
   'bmc.graceful-restart'(input: RebootInput): Promise<BmcAction>;
+  /** Never retried: the caller counts it before it goes out. */
   'bmc.power-cycle'(input: RebootInput): Promise<BmcAction>;
+  /** Turns on what is off, for as long as it takes; no power cycle, and safe to repeat. Says what the power is then. */
+  'bmc.power-on'(input: StepInput): Promise<PowerState>;
 }
 
 export function rebootActivities(adapters: Adapters): RebootActivities {
@@ -91,6 +94,8 @@ export function rebootActivities(adapters: Adapters): RebootActivities {
         const argv = ['sh', '-c', REBOOT_IF, 'gpu-provision', input.oldBootId, REBOOT_LOG, note];
         const result = await host.tryChange(argv);
         if (result.exitCode === EXIT_OTHER_BOOT) return { asked: false };
+        // Ended by a signal: by the very shutdown, perhaps. Asked again, the host says which boot it is in.
+        if (result.exitCode === null) throw new ProvisionError('LinkLost', 'the request to reboot was cut off');
         if (result.exitCode !== 0) {
           throw new ProvisionError('CommandFailed', `the host refuses to reboot: ${result.stderr.trim()}`);
         }
@@ -146,7 +151,21 @@ export function rebootActivities(adapters: Adapters): RebootActivities {
 
     'bmc.graceful-restart': (input) => bmcAction(adapters, input, (bmc, signal) => bmc.gracefulRestart(signal)),
     'bmc.power-cycle': (input) => bmcAction(adapters, input, (bmc, signal) => bmc.powerCycle(signal)),
+
+    'bmc.power-on': (input) =>
+      reporting(async () => {
+        const { signal } = contextOf(adapters, input);
+        const bmc = bmcOf(adapters, input);
+        await bmc.powerOn(signal);
+        return powerNow(bmc, signal);
+      }),
   };
+}
+
+function bmcOf(adapters: Adapters, input: StepInput): Bmc {
+  const bmc = adapters.bmcs.get(input.spec);
+  if (bmc === null) throw new ProvisionError('BmcUnavailable', 'the inventory says bmc: none');
+  return bmc;
 }
 
 /** Never against a host that answers: the controller may have been blind, not the host dead. */
@@ -156,18 +175,18 @@ function bmcAction(
   act: (bmc: Bmc, signal: AbortSignal) => Promise<void>,
 ): Promise<BmcAction> {
   return reporting(async () => {
-    const { bmc, signal } = contextOf(adapters, input);
-    if (bmc === null) throw new ProvisionError('BmcUnavailable', 'the inventory says bmc: none');
+    const { signal } = contextOf(adapters, input);
+    const bmc = bmcOf(adapters, input);
     const fresh = await lookAtHost(adapters.hosts, input, signal);
-    if (fresh.bootId !== null) return { done: false, evidence: `the host answers: ${fresh.evidence}` };
-    const before = await bmc.powerState(signal);
+    if (fresh.kind !== 'left-not-back') return { done: false, evidence: `the host answers: ${fresh.evidence}` };
+    const before = await powerNow(bmc, signal);
     await act(bmc, signal);
-    return { done: true, evidence: `power was ${before}, is ${await powerAfter(bmc, signal)}` };
+    return { done: true, evidence: `power was ${before}, is ${await powerNow(bmc, signal)}` };
   });
 }
 
 /** For the record only: a BMC that doesn't answer after it acted must not make a retry act once more, into the boot. */
-async function powerAfter(bmc: Bmc, signal: AbortSignal): Promise<PowerState> {
+async function powerNow(bmc: Bmc, signal: AbortSignal): Promise<PowerState> {
   try {
     return await bmc.powerState(signal);
   } catch (error) {

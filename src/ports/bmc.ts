@@ -20,6 +20,8 @@ export interface Bmc {
   gracefulRestart(signal?: AbortSignal): Promise<void>;
   /** Off, wait until the BMC says off, wait a little, on, wait until it says on. */
   powerCycle(signal?: AbortSignal): Promise<void>;
+  /** Turns on what is off, waits until the BMC says on. Does nothing to a machine that is on, so it may be repeated. */
+  powerOn(signal?: AbortSignal): Promise<void>;
   /** The newest lines of the system event log, newest last; empty where there is none. */
   eventLog(signal?: AbortSignal): Promise<readonly string[]>;
 }

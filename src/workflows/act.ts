@@ -5,7 +5,7 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { AllActivities } from '../activities/index.js';
 import { hostQueue, watchQueue } from '../domain/run/messages.js';
-import { POLICIES, type PolicyName } from '../domain/run/policy.js';
+import { POLICIES, type ActivityPolicy, type PolicyName } from '../domain/run/policy.js';
 
 export interface CallOptions {
   readonly site: string;
@@ -22,7 +22,7 @@ export async function call<N extends keyof AllActivities>(
   input: Parameters<AllActivities[N]>[0],
   options: CallOptions,
 ): Promise<Awaited<ReturnType<AllActivities[N]>>> {
-  const policy = POLICIES[options.policy];
+  const policy: ActivityPolicy = POLICIES[options.policy];
   const scheduleToClose = options.scheduleToCloseSeconds ?? policy.scheduleToCloseSeconds;
   if (scheduleToClose === null) throw new RangeError(`activity ${name} needs a deadline`);
   const activities = proxyActivities<Record<string, (input: unknown) => Promise<unknown>>>({
@@ -37,6 +37,7 @@ export async function call<N extends keyof AllActivities>(
       initialInterval: policy.firstRetrySeconds * 1_000,
       backoffCoefficient: policy.backoff,
       maximumInterval: policy.slowestRetrySeconds * 1_000,
+      ...(policy.attempts === undefined ? {} : { maximumAttempts: policy.attempts }),
     },
   });
   const activity = activities[name];

@@ -3,32 +3,13 @@
  * fresh probes made after its deadline: a controller that was blind never power-cycles a healthy host.
  * @module
  */
+import { isCancellation } from '@temporalio/workflow';
 import type { BootOutcome } from '../domain/boot/reboot.js';
-import { UNDO_ALLOWANCE } from '../domain/boot/plan.js';
-import type { RungStatus } from '../domain/run/messages.js';
-import type { LadderSpec } from '../domain/spec.js';
 import type { RebootInput } from '../activities/reboot.js';
 import { call } from './act.js';
-import { failureType, ranOutOfTime, reportFailure, rethrowBug } from './failure.js';
+import { failureType, ranOutOfTime, rethrowBug } from './failure.js';
 import { now, secondsSince, type Run } from './run.js';
-import { isCancellation } from '@temporalio/workflow';
-
-type Act = 'bmc.look' | 'bmc.graceful-restart' | 'bmc.power-cycle';
-
-interface Rung {
-  readonly rung: Exclude<RungStatus['rung'], 'person'>;
-  /** What is done at its beginning; null where only time is given. */
-  readonly act: Act | null;
-  readonly patience: keyof LadderSpec;
-}
-
-/** In the order they are taken. After the last one a person is asked. */
-const LADDER: readonly Rung[] = [
-  { rung: 'wait', act: null, patience: 'waitSeconds' },
-  { rung: 'look', act: 'bmc.look', patience: 'lookSeconds' },
-  { rung: 'graceful', act: 'bmc.graceful-restart', patience: 'gracefulSeconds' },
-  { rung: 'power-cycle', act: 'bmc.power-cycle', patience: 'powerCycleSeconds' },
-];
+import { currentReboot, LADDER, look, planLadder, take, takeRung } from './rungs.js';
 
 export interface RebootRequest {
   readonly purpose: 'forward' | 'undo';
@@ -46,15 +27,35 @@ export async function reboot(run: Run, request: RebootRequest): Promise<BootOutc
     await call('reboot.arm', run.step, { site, policy: 'change', summary: 'arm the one-shot trial, read back' });
   }
   run.event('reboot', `reboot ${input.number} (${request.purpose}) is asked for; boot ${request.oldBootId} ends`);
-  const { asked } = await call('reboot.request', input, {
-    site,
-    policy: 'change',
-    summary: `reboot ${input.number}, if boot id is still ${request.oldBootId}`,
-  });
-  run.rebootStatus = { ...currentReboot(run), requestedAt: now() };
-  run.counts[request.purpose === 'forward' ? 'forwardReboots' : 'undoReboots'] += 1;
+  const asked = await ask(run, request, input);
   if (!asked) run.event('reboot', 'the host is in another boot already');
   return awaitBoot(run, input, { mayPush: true });
+}
+
+/**
+ * Counts as asked from before the request goes out: when the answer is lost, or a cancel comes in between, the host may well be on its
+ * way down. False when it is in another boot already.
+ */
+async function ask(run: Run, request: RebootRequest, input: RebootInput): Promise<boolean> {
+  const counted = request.purpose === 'forward' ? 'forwardReboots' : 'undoReboots';
+  run.rebootStatus = { ...currentReboot(run), requestedAt: now() };
+  run.counts[counted] += 1;
+  try {
+    const { asked } = await call('reboot.request', input, {
+      site: run.site,
+      policy: 'change',
+      summary: `reboot ${input.number}, if boot id is still ${request.oldBootId}`,
+    });
+    return asked;
+  } catch (error) {
+    rethrowBug(error);
+    // The host answered that it does not.
+    if (!isCancellation(error) && failureType(error) === 'CommandFailed') {
+      run.rebootStatus = { ...currentReboot(run), requestedAt: null };
+      run.counts[counted] -= 1;
+    }
+    throw error;
+  }
 }
 
 export interface Permission {
@@ -84,13 +85,10 @@ async function awaitBoot(run: Run, input: RebootInput, permission: Permission): 
   for (const rung of LADDER) {
     // Without a BMC the ladder ends with patience: there is nothing to look with and nothing to push.
     if (rung.act !== null && !hasBmc) break;
-    if (rung.act !== null && rung.act !== 'bmc.look' && !permission.mayPush) break;
-    if (rung.act === 'bmc.power-cycle' && run.counts.powerCycles >= UNDO_ALLOWANCE.powerCycles) break;
-    if (rung.act !== null) {
-      takeRung(run, rung.rung);
-      const seen = await actOn(run, rung.act, input);
-      if (seen !== null) return conclude(run, seen);
-    }
+    if (rung.pushes && !permission.mayPush) break;
+    const taken = await take(run, rung, input);
+    if (taken === 'nothing-left') break;
+    if (taken !== 'wait') return conclude(run, taken);
     const seconds =
       rung.rung === 'wait' ? Math.max(1, ladder[rung.patience] - secondsSince(began)) : ladder[rung.patience];
     const back = await waitForReturn(run, input, seconds);
@@ -131,39 +129,6 @@ async function waitForReturn(run: Run, input: RebootInput, seconds: number): Pro
   }
 }
 
-/** Does what a rung does. A host that turns out to answer is an outcome; a BMC that fails is an event, and the ladder goes on. */
-async function actOn(run: Run, act: Act, input: RebootInput): Promise<BootOutcome | null> {
-  const { site } = run;
-  const policy = 'bmc';
-  try {
-    if (act === 'bmc.look') {
-      const found = await call(act, run.step, { site, policy, summary: 'look at power state and event log' });
-      const bmc = found === null ? null : `power ${found.power}; ${found.eventLog.at(-1) ?? 'event log empty'}`;
-      run.rebootStatus = { ...currentReboot(run), bmc };
-      run.event('rung', `BMC says: ${bmc ?? 'nothing'}`);
-      return null;
-    }
-    const action = await call(act, input, { site, policy, summary: `${act}, unless the host answers after all` });
-    if (action.done) {
-      if (act === 'bmc.power-cycle') run.counts.powerCycles += 1;
-      run.event('rung', `${act}: ${action.evidence}`);
-      return null;
-    }
-    run.event('rung', `${act} not done: ${action.evidence}`);
-    return await look(run, input);
-  } catch (error) {
-    rethrowBug(error);
-    if (isCancellation(error)) throw error;
-    if (failureType(error) !== 'BmcUnavailable' && !ranOutOfTime(error)) throw error;
-    run.event('rung', `${act} failed: ${reportFailure(error, null, null).message}`);
-    return null;
-  }
-}
-
-async function look(run: Run, input: RebootInput): Promise<BootOutcome> {
-  return call('reboot.look', input, { site: run.site, policy: 'probe', summary: 'which boot is the host in now' });
-}
-
 /** Anything that answers is left alone by the BMC: also an old boot, also a foreign key. */
 const answers = (outcome: BootOutcome): boolean => outcome.kind !== 'left-not-back';
 
@@ -192,38 +157,6 @@ function beginReboot(run: Run, request: RebootRequest): RebootInput {
 
 function rebootInput(run: Run, request: RebootRequest, number: number): RebootInput {
   return { ...run.step, ...request, number };
-}
-
-function currentReboot(run: Run): NonNullable<Run['rebootStatus']> {
-  if (run.rebootStatus === null) throw new TypeError('no reboot has begun');
-  return run.rebootStatus;
-}
-
-function planLadder(run: Run, began: string, hasBmc: boolean): void {
-  const spec = run.input.spec.boot.ladder;
-  let at = Date.parse(began);
-  const ladder: RungStatus[] = [];
-  for (const rung of LADDER) {
-    const available = rung.act === null || hasBmc;
-    ladder.push({
-      rung: rung.rung,
-      at: new Date(at).toISOString(),
-      state: rung.rung === 'wait' ? 'now' : available ? 'next' : 'unavailable',
-    });
-    if (available) at += spec[rung.patience] * 1_000;
-  }
-  ladder.push({ rung: 'person', at: new Date(at).toISOString(), state: 'next' });
-  run.rebootStatus = { ...currentReboot(run), ladder };
-}
-
-function takeRung(run: Run, rung: RungStatus['rung']): void {
-  const status = currentReboot(run);
-  const ladder = status.ladder.map((r): RungStatus => {
-    if (r.rung === rung) return { ...r, at: now(), state: 'now' };
-    return r.state === 'now' ? { ...r, state: 'past' } : r;
-  });
-  run.rebootStatus = { ...status, ladder };
-  run.event('rung', `next rung: ${rung}`);
 }
 
 function median(values: readonly number[]): number | null {

@@ -1,3 +1,4 @@
+import { Context, heartbeat } from '@temporalio/activity';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Outcome } from '../../src/domain/run/outcomes.js';
 import { Rig } from './rig.js';
@@ -8,6 +9,14 @@ afterEach(async () => {
   await rig?.close();
   rig = undefined;
 });
+
+/** Inside an activity: heartbeats, by which Temporal tells it of a cancel, until one comes. Throws then. */
+async function untilCancelled(): Promise<never> {
+  for (;;) {
+    heartbeat();
+    await Context.current().sleep(20);
+  }
+}
 
 interface Row {
   /** What the machine does with the reboots it is asked for. */
@@ -80,6 +89,78 @@ describe('every way a reboot can end', () => {
     const { status } = await rig.end();
     expect(status.outcome).toBe('restored');
     expect(world).toMatchObject({ powerCycles: 2, entry: 'default' });
+  });
+
+  it('a lost answer to a power cycle makes no further one: what nobody knows the end of counts as done', async () => {
+    const world = new World();
+    world.behaviours = ['dies'];
+    world.faults = [{ at: 'bmc.power-cycle', type: 'BmcUnavailable', attempts: 1, withEffect: true }];
+    rig = await Rig.start(world);
+    await rig.approve();
+    const { counts } = await rig.leapUntilAsked('needs-hands');
+    expect(world.powerCycles).toBe(2);
+    expect(counts.powerCycles).toBe(2);
+  });
+
+  it('a power cycle that fails counts, since nobody knows what it did', async () => {
+    const world = new World();
+    world.behaviours = ['dies'];
+    world.faults = [{ at: 'bmc.power-cycle', type: 'BmcUnavailable' }];
+    rig = await Rig.start(world);
+    await rig.approve();
+    const { counts } = await rig.leapUntilAsked('needs-hands');
+    expect(counts.powerCycles).toBe(2);
+    expect(world.calls.filter((name) => name === 'bmc.power-cycle')).toHaveLength(2);
+  });
+
+  it('a power cycle that ended between off and on is one, and the host is turned on again', async () => {
+    const world = new World();
+    world.behaviours = ['hangs'];
+    world.cyclesThatStop = 1;
+    rig = await Rig.start(world);
+    await rig.approve();
+    const { status } = await rig.end();
+    expect(status).toMatchObject({ outcome: 'restored', counts: { powerCycles: 1 } });
+    expect(world).toMatchObject({ power: 'on', powerCycles: 1 });
+  });
+
+  it('a host that is off is turned on, also when every power cycle is used up', async () => {
+    const world = new World();
+    world.behaviours = ['dies'];
+    rig = await Rig.start(world);
+    await rig.approve();
+    await rig.leapUntilAsked('needs-hands');
+    world.repairedAndOff();
+    await rig.signal('resume', { gate: 'needs-hands', reason: 'power supply changed' });
+    const { status } = await rig.end();
+    expect(status.outcome).toBe('restored');
+    expect(world).toMatchObject({ power: 'on', powerCycles: 2, entry: 'default' });
+  });
+
+  it('a cancel while the reboot is asked for waits for the host that may be on its way down', async () => {
+    const world = new World();
+    world.on.set('reboot.request', async () => {
+      world.on.delete('reboot.request');
+      await rig?.handle.cancel();
+      await untilCancelled();
+    });
+    rig = await Rig.start(world);
+    await rig.approve();
+    const { closed, status } = await rig.end();
+    expect(closed).toBe('cancelled');
+    expect(status.reboot).toMatchObject({ requestedAt: expect.any(String), outcome: { kind: 'never-left' } });
+    expect(world.calls).toContain('reboot.await-left');
+    expect(world).toMatchObject({ entry: 'default', cordoned: false });
+  });
+
+  it('a host that refuses to reboot is not waited for', async () => {
+    const world = new World();
+    world.faults = [{ at: 'reboot.request', type: 'CommandFailed' }];
+    rig = await Rig.start(world);
+    await rig.approve();
+    const { status } = await rig.end();
+    expect(status).toMatchObject({ outcome: 'restored', counts: { forwardReboots: 0 } });
+    expect(world.calls).not.toContain('reboot.await-left');
   });
 
   it('verification that fails in the trial boot is undone from there', async () => {

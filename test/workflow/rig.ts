@@ -171,7 +171,8 @@ async function startWorkers(
       workflowBundle: { codePath: inject('workflowBundle') },
       ...(sticky ? {} : { maxCachedWorkflows: 0 }),
     }),
-    Worker.create({ ...common, taskQueue: hostQueue(site), activities }),
+    // Heartbeats bring the news of a cancel; held back, as they are by default, it would come after 48 s.
+    Worker.create({ ...common, taskQueue: hostQueue(site), activities, maxHeartbeatThrottleInterval: '20ms' }),
     Worker.create({ ...common, taskQueue: watchQueue(site), activities }),
   ]);
   return workers.map((worker) => ({ worker, running: worker.run() }));

@@ -12,8 +12,8 @@ import type { RebootInput } from '../../src/activities/reboot.js';
 import type { RestoredInput } from '../../src/activities/restore.js';
 import type { RebootPlan } from '../../src/domain/boot/plan.js';
 import { KNOWN_GOOD_TOKEN, classifyBoot, type BootOutcome } from '../../src/domain/boot/reboot.js';
-import { FAILURES, type FailureType } from '../../src/domain/run/failures.js';
 import type { DiskPlan } from '../../src/domain/cluster/disks.js';
+import { FAILURES, type FailureType } from '../../src/domain/run/failures.js';
 import { PHASE_NAMES } from '../../src/domain/run/phases.js';
 import { stepsOf, type StepResult } from '../../src/domain/run/steps.js';
 import { GPU_ADDRESSES } from '../support/server-spec.js';
@@ -77,13 +77,16 @@ export class World {
   powerCycles = 0;
   /** Anything that makes another digest. */
   generation = 0;
-  /** Runs inside an activity, for things that happen meanwhile. */
-  readonly on = new Map<string, () => void | Promise<void>>();
-  private boots = 1;
   /** Serials of the disks that storage would take; none: the pool is there. */
   disks: string[] = [];
   /** Digests with which a step was told that it may destroy something. */
   readonly approvals: (string | undefined)[] = [];
+  /** Runs inside an activity, for things that happen meanwhile. */
+  readonly on = new Map<string, () => void | Promise<void>>();
+  /** How many of the next power cycles end between off and on. */
+  cyclesThatStop = 0;
+  power: 'on' | 'off' = 'on';
+  private boots = 1;
   private wasSilent = false;
   private dead = false;
   private flapping = false;
@@ -133,7 +136,7 @@ export class World {
         }),
       'reboot.look': (input: RebootInput) => this.act('reboot.look', input, 'probe', () => this.look(input)),
       'bmc.look': (input: StepInput) =>
-        this.act('bmc.look', input, 'probe', () => ({ kind: 'ipmi' as const, power: 'on' as const, eventLog: [] })),
+        this.act('bmc.look', input, 'probe', () => ({ kind: 'ipmi' as const, power: this.power, eventLog: [] })),
       'bmc.graceful-restart': (input: RebootInput) =>
         this.act('bmc.graceful-restart', input, 'probe', () =>
           this.online ? { done: false, evidence: 'answers' } : { done: true, evidence: 'accepted' },
@@ -141,8 +144,17 @@ export class World {
       'bmc.power-cycle': (input: RebootInput) =>
         this.act('bmc.power-cycle', input, 'probe', () => {
           if (this.online) return { done: false, evidence: 'answers' };
-          this.powerCycle();
+          this.powerCycles += 1;
+          this.power = 'off';
+          this.cyclesThatStop -= 1;
+          if (this.cyclesThatStop >= 0) throw failure('BmcUnavailable', 'no answer after off');
+          this.powerOn();
           return { done: true, evidence: 'power was on, is on' };
+        }),
+      'bmc.power-on': (input: StepInput) =>
+        this.act('bmc.power-on', input, 'probe', () => {
+          if (this.power === 'off') this.powerOn();
+          return this.power;
         }),
       'isolation.read-state': (input: StepInput) =>
         this.act('isolation.read-state', input, 'read', () => ({
@@ -152,6 +164,7 @@ export class World {
           abandoned: this.abandonedRun,
           inAbandonedTrial: this.abandonedRun !== null && this.entry === 'trial',
         })),
+      'storage.read-plan': (input: StepInput) => this.act('storage.read-plan', input, 'read', () => this.diskPlan()),
       'isolation.read-plan': (input: StepInput) =>
         this.act('isolation.read-plan', input, 'read', () => this.plan(input)),
       'isolation.verify-devices': (input: StepInput) =>
@@ -226,6 +239,12 @@ export class World {
     this.armed = false;
   }
 
+  /** A host that nothing helped gets a new part, and is left off. */
+  repairedAndOff(): void {
+    this.dead = false;
+    this.power = 'off';
+  }
+
   private async act<T>(name: string, input: StepInput, kind: 'read' | 'change' | 'probe', body: () => T): Promise<T> {
     this.calls.push(name);
     const count = (this.counts.get(name) ?? 0) + 1;
@@ -252,6 +271,7 @@ export class World {
   private take(name: string, input: StepInput): StepResult {
     if (name === 'preflight.check') return { changed: false, summary: '38 checks, 2 warnings', facts: FACTS };
     if (name === 'preparation.claim-host') this.fence = { ...input.run };
+    if (name === 'cozystack.create-pool') this.approvals.push(input.approved);
     const changed = !this.staged.has(name);
     this.staged.add(name);
     return { changed, summary: name };
@@ -287,10 +307,9 @@ export class World {
     this.flapping = behaviour === 'flaps';
   }
 
-  private powerCycle(): void {
-    this.powerCycles += 1;
+  private powerOn(): void {
+    this.power = 'on';
     if (this.dead) return;
-    if (name === 'cozystack.create-pool') this.approvals.push(input.approved);
     this.online = true;
     this.powerCut();
   }
@@ -321,6 +340,11 @@ export class World {
     const kind = this.flapping ? 'flapping' : classifyBoot(reading, input, this.wasSilent);
     this.flapping = false;
     return { kind, bootId: this.bootId, commandLine, seenAt, evidence: `boot ${this.bootId}` };
+  }
+
+  private diskPlan(): DiskPlan {
+    const disks = this.disks.map((serial) => ({ id: `/dev/disk/by-id/${serial}`, serial, model: 'M', bytes: 1e12 }));
+    return { pool: 'data', backend: 'zfs', node: 'h100-01', disks, digest: this.disks.join('+') };
   }
 
   private plan(input: StepInput): RebootPlan {
@@ -361,11 +385,6 @@ const FACTS = {
   checks: [],
   baseline: {
     linkWidths: {},
-  private diskPlan(): DiskPlan {
-    const disks = this.disks.map((serial) => ({ id: `/dev/disk/by-id/${serial}`, serial, model: 'M', bytes: 1e12 }));
-    return { pool: 'data', backend: 'zfs', node: 'h100-01', disks, digest: this.disks.join('+') };
-  }
-
     failedUnits: [],
     nativeDrivers: Object.fromEntries(GPU_ADDRESSES.map((a) => [a, 'nvidia'])),
   },

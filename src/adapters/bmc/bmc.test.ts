@@ -151,6 +151,17 @@ function conformance(start: (wrong?: Misbehaviour) => Promise<Subject>, { kind, 
     expect(await power()).toBe('on');
   });
 
+  it('turns on what is off, and does nothing to what is on', async () => {
+    const { bmc, power, setPower, history } = await start();
+    await bmc.powerOn();
+    expect(await history()).toEqual([]);
+    await setPower('off');
+    await bmc.powerOn();
+    await bmc.powerOn();
+    expect(await history()).toEqual(['on']);
+    expect(await power()).toBe('on');
+  });
+
   it('asks the operating system to restart', async () => {
     const { bmc, power, history } = await start();
     await bmc.gracefulRestart();
@@ -179,7 +190,7 @@ function conformance(start: (wrong?: Misbehaviour) => Promise<Subject>, { kind, 
     const { bmc, history } = await start();
     const reason = new Error('cancelled');
     const signal = AbortSignal.abort(reason);
-    for (const method of ['powerCycle', 'gracefulRestart', 'powerState', 'identity', 'eventLog'] as const) {
+    for (const method of ['powerCycle', 'powerOn', 'gracefulRestart', 'powerState', 'identity', 'eventLog'] as const) {
       await expect(bmc[method](signal)).rejects.toBe(reason);
     }
     expect(await history()).toEqual([]);
@@ -375,7 +386,7 @@ describe('Redfish', () => {
   it('touches no system but the one with the serial of the inventory', async () => {
     const { spec, history } = await redfish();
     const stranger = adapterFor(spec, {}, 'ANOTHER');
-    for (const method of ['powerCycle', 'gracefulRestart', 'powerState'] as const) {
+    for (const method of ['powerCycle', 'powerOn', 'gracefulRestart', 'powerState'] as const) {
       await expect(stranger[method]()).rejects.toMatchObject({
         type: 'BmcUnavailable',
         message: expect.stringMatching(

@@ -14,6 +14,8 @@ export interface ActivityPolicy {
   readonly firstRetrySeconds: number;
   readonly backoff: number;
   readonly slowestRetrySeconds: number;
+  /** Attempts within the deadline; without a limit where left out. */
+  readonly attempts?: number;
   /** Where it runs: `host` changes things, `watch` only looks or waits and must not hold changes up. */
   readonly queue: 'host' | 'watch';
   readonly why: string;
@@ -113,6 +115,17 @@ export const POLICIES = {
     queue: 'watch',
     why: 'BMCs are slow and drop sessions; off, settle and on take up to two minutes.',
   },
-} as const satisfies Record<StepPolicy | 'undo' | 'await-boot' | 'probe' | 'bmc', ActivityPolicy>;
+  'bmc-once': {
+    startToCloseSeconds: 5 * MINUTE,
+    scheduleToCloseSeconds: 15 * MINUTE,
+    heartbeatSeconds: MINUTE,
+    firstRetrySeconds: 5,
+    backoff: 2,
+    slowestRetrySeconds: MINUTE,
+    attempts: 1,
+    queue: 'watch',
+    why: 'A second attempt would be a second power cycle, and a person approved two. One whose answer is lost counts as done.',
+  },
+} as const satisfies Record<StepPolicy | 'undo' | 'await-boot' | 'probe' | 'bmc' | 'bmc-once', ActivityPolicy>;
 
 export type PolicyName = keyof typeof POLICIES;

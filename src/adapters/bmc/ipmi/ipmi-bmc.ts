@@ -59,6 +59,13 @@ export class IpmiBmc implements Bmc {
     await this.restart('off', this.pacing.offLimitMs, signal);
   }
 
+  async powerOn(signal?: AbortSignal): Promise<void> {
+    await this.powerState(signal);
+    signal?.throwIfAborted();
+    const power = { state: () => this.powerState(), on: () => this.control('on') };
+    await this.explained('on', () => turnOn(power, this.pacing));
+  }
+
   /**
    * `sel list` and not `sel elist`: for the sensors' names the latter reads the whole sensor repository, which takes a minute on
    * some BMCs, and where that is empty ipmitool erases and rebuilds it, in a command that should only look.
@@ -75,12 +82,18 @@ export class IpmiBmc implements Bmc {
       off: () => this.control(how),
       on: () => this.control('on'),
     };
-    try {
+    await this.explained(`${how}, then on`, async () => {
       if (state === 'off') await turnOn(power, this.pacing);
       else await offThenOn(power, { pacing: this.pacing, offLimitMs });
+    });
+  }
+
+  private async explained(tried: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
     } catch (error) {
       throw error instanceof Error && error.name !== 'ProvisionError'
-        ? bmcUnavailable(this.where, `chassis power ${how}, then on`, error.message, error)
+        ? bmcUnavailable(this.where, `chassis power ${tried}`, error.message, error)
         : error;
     }
   }

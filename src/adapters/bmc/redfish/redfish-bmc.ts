@@ -73,6 +73,14 @@ export class RedfishBmc implements Bmc {
     return this.restart(POWER_CYCLE, signal);
   }
 
+  powerOn(signal?: AbortSignal): Promise<void> {
+    return this.withHost(signal, async (api, host) => {
+      const { target } = await resetActionOf(api, host, signal);
+      signal?.throwIfAborted();
+      await this.explained('On', () => turnOn(controls(api, host['@odata.id'], target), this.pacing));
+    });
+  }
+
   eventLog(signal?: AbortSignal): Promise<readonly string[]> {
     return this.withHost(signal, (api, host) => readSystemLog(api, host, signal));
   }
