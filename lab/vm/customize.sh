@@ -27,6 +27,8 @@ printf '[Match]\nName=en* eth*\nDriver=virtio_net\n[Network]\nDHCP=yes\n' > "$ro
 chroot "$root" systemctl enable --quiet systemd-networkd.service
 # Without it boots wait two minutes for the eight links that lead nowhere.
 chroot "$root" systemctl disable --quiet systemd-networkd-wait-online.service
+# Services that come with packages of phase 2 and that nothing here needs at each boot.
+chroot "$root" systemctl disable --quiet rpcbind.service rpcbind.socket nfs-client.target e2scrub_reap.service
 
 chroot "$root" useradd -m -s /bin/bash ubuntu
 echo 'ubuntu ALL=(ALL) NOPASSWD: ALL' > "$root/etc/sudoers.d/ubuntu"

@@ -18,7 +18,7 @@ export async function buildWorker(): Promise<void> {
   await mkdir(BUILT, { recursive: true });
   await writeFile(`${BUILT}/package.json`, '{ "type": "module" }\n');
   const limit = { timeoutSeconds: BUILD_TIMEOUT_SECONDS, cwd: ROOT };
-  await run(
+  await workshop.run(
     [process.execPath, 'node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', BUILT],
     limit,
   );
