@@ -3,7 +3,7 @@
  * @module
  */
 import { renderCustomCfg, withoutOurs } from '../domain/boot/custom-cfg.js';
-import { commandLineOf } from '../domain/boot/grub-config.js';
+import { comparableArguments, kernelArguments } from '../domain/boot/grub-config.js';
 import {
   CONFIRMED_PATH,
   DEAD_MAN_SCRIPT_PATH,
@@ -69,20 +69,20 @@ async function checkDefault(ctx: StepContext, input: CommitInput): Promise<strin
     throw new ProvisionError('Drifted', `boot ${running.bootId} runs, ${input.bootId} was verified`);
   }
   const entry = await generatedDefault(ctx.host);
-  const words = running.commandLine.split(/\s+/).filter((word) => word !== '');
+  const words = comparableArguments(running.commandLine);
   const image = words.find((word) => word.startsWith('BOOT_IMAGE='))?.slice('BOOT_IMAGE='.length);
-  // GRUB variables such as $vt_handoff expand, to nothing or to a word: they are compared as absent.
+  // What $vt_handoff becomes: left out of the generated arguments too.
   const proven = withoutOurs(
     words.filter((word) => !word.startsWith('BOOT_IMAGE=') && !word.startsWith('vt.handoff=')),
   );
-  const generated = withoutOurs(entry.args.filter((word) => !word.startsWith('$')));
+  const generated = withoutOurs(kernelArguments(entry));
   if (image !== undefined && withoutDevice(image) !== withoutDevice(entry.linux)) {
     throw new ProvisionError('Drifted', `the default entry boots ${entry.linux}, proven was ${image}`);
   }
   if (proven.join(' ') !== generated.join(' ')) {
     throw new ProvisionError(
       'Drifted',
-      `the default entry has "${commandLineOf(entry)}", proven was "${proven.join(' ')}"`,
+      `the default entry has "${generated.join(' ')}", proven was "${proven.join(' ')}"`,
     );
   }
   const built = await builtImages(ctx);

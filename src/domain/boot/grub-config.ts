@@ -137,7 +137,58 @@ export function parseGrubEnvironment(text: string): ReadonlyMap<string, string> 
   return map;
 }
 
-/** An entry's command line without the kernel image, as /proc/cmdline would show it after BOOT_IMAGE. */
-export function commandLineOf(entry: MenuEntry): string {
-  return entry.args.join(' ');
+/** One of GRUB's words: what it says without quotes and escapes, and whether it holds more than variables. */
+interface GrubWord {
+  text: string;
+  literal: boolean;
+}
+
+/** As GRUB's parser splits a line: single quotes keep all, double quotes all but `\$`, `\"` and `\\`; elsewhere a backslash keeps the next. */
+function grubWords(line: string): readonly GrubWord[] {
+  const words: GrubWord[] = [];
+  let word: GrubWord | null = null;
+  let quote = '';
+  for (let at = 0; at < line.length; at += 1) {
+    const char = line[at] ?? '';
+    const next = line[at + 1] ?? '';
+    if (quote === '' && /\s/.test(char)) {
+      if (word !== null) words.push(word);
+      word = null;
+      continue;
+    }
+    word ??= { text: '', literal: false };
+    if (quote === char) quote = '';
+    else if (quote === '' && (char === "'" || char === '"')) quote = char;
+    else if (quote !== "'" && char === '$') {
+      const [variable = '$'] = /^\$(?:\{[^}]*\}|\w+)?/.exec(line.slice(at)) ?? [];
+      word.text += variable;
+      at += variable.length - 1;
+    } else {
+      const escaped = char === '\\' && (quote === '' || (quote === '"' && '$"\\'.includes(next)));
+      if (escaped) at += 1;
+      word.text += escaped ? next : char;
+      word.literal = true;
+    }
+  }
+  return word === null ? words : [...words, word];
+}
+
+/**
+ * What the kernel gets from an entry, in words as comparableArguments makes them of /proc/cmdline. A word that is only a variable, such
+ * as $vt_handoff, is left out: it becomes nothing, or something that can't be told.
+ */
+export function kernelArguments(entry: MenuEntry): readonly string[] {
+  const words = grubWords(entry.args.join(' ')).filter((word) => word.literal);
+  return comparableArguments(words.map(({ text }) => (text.includes(' ') ? `"${text}"` : text)).join(' '));
+}
+
+/**
+ * A kernel command line, split at blanks. GRUB's loader puts a word with blanks in double quotes, and some versions a backslash before
+ * backslashes and quotes (grub-core/lib/cmdline.c): those are taken off.
+ */
+export function comparableArguments(commandLine: string): readonly string[] {
+  return commandLine
+    .replaceAll(/\\(['"\\])/g, '$1')
+    .split(/\s+/)
+    .filter((word) => word !== '');
 }
