@@ -3,6 +3,8 @@
  * @module
  */
 import { UNDO_ALLOWANCE, type RebootPlan, type RebootPlanFacts } from '../domain/boot/plan.js';
+import { trialRunOf } from '../domain/boot/reboot.js';
+import { K3S_UNIT } from '../domain/cluster/k3s-layout.js';
 import { GRUB_CFG, KNOWN_GOOD_ENTRY, LEDGER_DIR } from '../domain/host-layout.js';
 import { truthTable, type TruthBaseline, type TruthTable } from '../domain/gpu/truth-table.js';
 import { ProvisionError } from '../ports/failure.js';
@@ -37,6 +39,8 @@ export interface IsolationState {
   readonly abandoned: string | null;
   /** Whether the running boot is a trial of such a run, which takes a reboot to leave. */
   readonly inAbandonedTrial: boolean;
+  /** A k3s, whoever installed it, that must therefore be back after the reboot. */
+  readonly k3sRuns: boolean;
 }
 
 export interface IsolationActivities {
@@ -80,7 +84,10 @@ async function readState(ctx: StepContext, input: VerifyInput): Promise<Isolatio
     why: committed ? (table.ok ? 'all devices hold' : table.problems.join('; ')) : 'not committed by any run',
     bootId: boot.bootId,
     abandoned,
-    inAbandonedTrial: abandoned !== null && boot.commandLine.includes('gpu-provision.trial='),
+    inAbandonedTrial: abandoned !== null && trialRunOf(boot.commandLine) !== null,
+    k3sRuns: ['active', 'activating'].includes(
+      (await ctx.host.exec(['systemctl', 'is-active', K3S_UNIT])).stdout.trim(),
+    ),
   };
 }
 

@@ -5,6 +5,7 @@
  */
 import { CancellationScope, sleep } from '@temporalio/workflow';
 import type { CommitActivities } from '../activities/commit.js';
+import type { IsolationState } from '../activities/isolation-state.js';
 import type { BootOutcome } from '../domain/boot/reboot.js';
 import { trialToken } from '../domain/boot/reboot.js';
 import { planDifference, type RebootPlan } from '../domain/boot/plan.js';
@@ -24,7 +25,9 @@ const PLANS = 10;
 export async function isolateGpus(run: Run): Promise<void> {
   const { spec } = run.input;
   run.beginPhase('gpu-isolation');
-  if (await alreadyIsolated(run)) return;
+  const before = await readState(run);
+  if (before.isolated) return run.setPhase('gpu-isolation', 'done', `already isolated: ${before.why}`);
+  await undoAbandoned(run, before);
 
   const trial = spec.boot.strategy === 'known-good' ? trialToken(run.id) : null;
   const staged: Staged = { saga: new Saga(run), bootId: null, approved: false, trial };
@@ -37,7 +40,7 @@ export async function isolateGpus(run: Run): Promise<void> {
     const boot = await reboot(run, { purpose: 'forward', oldBootId: plan.bootId, trial });
     if (boot.bootId === null || boot.kind !== (trial === null ? 'default' : 'trial')) throw bootFailed(run, boot);
     await verifyDevices(run);
-    await awaitK3s(run);
+    if (before.k3sRuns) await awaitK3s(run);
     await sleep(spec.boot.settleSeconds * 1_000, { summary: 'settling: drivers may be rebound minutes after a boot' });
     await verifyDevices(run);
     // Still undoable: a dead-man that fired in between, or a default entry that is not what was proven, is found here.
@@ -54,35 +57,30 @@ export async function isolateGpus(run: Run): Promise<void> {
   }
 }
 
-async function alreadyIsolated(run: Run): Promise<boolean> {
-  const { site } = run;
-  const baseline = baselineOf(run);
-  const state = await call(
+async function readState(run: Run): Promise<IsolationState> {
+  return call(
     'isolation.read-state',
-    { ...run.step, baseline },
-    { site, policy: 'read', summary: 'is the host isolated already' },
+    { ...run.step, baseline: baselineOf(run) },
+    { site: run.site, policy: 'read', summary: 'is the host isolated already' },
   );
-  if (state.isolated) {
-    run.setPhase('gpu-isolation', 'done', `already isolated: ${state.why}`);
-    return true;
-  }
-  if (state.abandoned !== null) {
-    // A run that was terminated, or whose history is lost, left its staging: taken back first, so that "before" means before it.
-    run.event('undo', `run ${state.abandoned} left its changes behind; they are undone first`);
-    const saga = new Saga(run);
-    saga.adopt(stepsOf('gpu-isolation'));
-    // A trial boot was approved in that run, and its approval printed what undo may do.
-    const staged: Staged = {
-      saga,
-      bootId: state.inAbandonedTrial ? null : state.bootId,
-      approved: state.inAbandonedTrial,
-      trial: null,
-    };
-    await CancellationScope.nonCancellable(() => restoreHost(run, staged));
-    // The ledger was set aside with that run: this one begins as on a fresh host.
-    for (const step of stepsOf('node-preparation').slice(0, 3)) await staged.saga.step(step);
-  }
-  return false;
+}
+
+/** A run that was terminated, or whose history is lost, left its staging: taken back first, so that "before" means before it. */
+async function undoAbandoned(run: Run, state: IsolationState): Promise<void> {
+  if (state.abandoned === null) return;
+  run.event('undo', `run ${state.abandoned} left its changes behind; they are undone first`);
+  const saga = new Saga(run);
+  saga.adopt(stepsOf('gpu-isolation'));
+  // A trial that it had armed may have been booted since preflight. It was approved there, and the approval printed what undo may do.
+  const staged: Staged = {
+    saga,
+    bootId: state.inAbandonedTrial ? null : state.bootId,
+    approved: state.inAbandonedTrial,
+    trial: null,
+  };
+  await CancellationScope.nonCancellable(() => restoreHost(run, staged));
+  // The ledger was set aside with that run: this one begins as on a fresh host.
+  for (const step of stepsOf('node-preparation').slice(0, 3)) await staged.saga.step(step);
 }
 
 async function cordon(run: Run): Promise<string | null> {
@@ -161,7 +159,6 @@ async function verifyDevices(run: Run): Promise<void> {
 
 /** A cluster that was there before the reboot must be back after it; its API takes a while. */
 async function awaitK3s(run: Run): Promise<void> {
-  if (run.phaseState('k3s') !== 'done') return;
   run.currentStep = 'k3s.await-node';
   await call('k3s.await-node', run.step, {
     site: run.site,

@@ -184,6 +184,28 @@ describe('every way a reboot can end', () => {
     expect(world.committed).toBe(false);
   });
 
+  it.each([true, false])(
+    'k3s is waited for because it ran before (%s), not because this run installed it',
+    async (ran) => {
+      const world = new World();
+      world.k3sWasThere = ran;
+      rig = await Rig.start(world, { phases: ['preflight', 'node-preparation', 'gpu-isolation'] });
+      await rig.approve();
+      expect((await rig.end()).status.outcome).toBe('provisioned');
+      expect(world.calls.includes('k3s.await-node')).toBe(ran);
+    },
+  );
+
+  it('a k3s that ran before and does not come back is a boot that is undone', async () => {
+    const world = new World();
+    world.k3sWasThere = true;
+    world.faults = [{ at: 'k3s.await-node', type: 'NotReadyYet' }];
+    rig = await Rig.start(world, { phases: ['preflight', 'node-preparation', 'gpu-isolation'] });
+    await rig.approve();
+    expect((await rig.end()).status.outcome).toBe('restored');
+    expect(world.committed).toBe(false);
+  });
+
   it('a lost answer to the reboot request does not reboot twice', async () => {
     const world = new World();
     world.faults = [{ at: 'reboot.request', type: 'LinkLost', attempts: 1, withEffect: true }];

@@ -65,6 +65,8 @@ export class World {
   confirmed = false;
   cordoned = false;
   abandonedRun: string | null = null;
+  /** A k3s that this run did not install runs on the host. */
+  k3sWasThere = false;
   fence: { id: string; epoch: number } | null = null;
   /** What the next boots do; after the last one: `boots`. */
   behaviours: BootBehaviour[] = [];
@@ -163,6 +165,7 @@ export class World {
           bootId: this.bootId,
           abandoned: this.abandonedRun,
           inAbandonedTrial: this.abandonedRun !== null && this.entry === 'trial',
+          k3sRuns: this.k3sWasThere || this.staged.has('k3s.start'),
         })),
       'storage.read-plan': (input: StepInput) => this.act('storage.read-plan', input, 'read', () => this.diskPlan()),
       'isolation.read-plan': (input: StepInput) =>

@@ -50,6 +50,12 @@ export const KNOWN_GOOD_TOKEN = 'gpu-provision.known-good';
 const TRIAL_PREFIX = 'gpu-provision.trial=';
 export const trialToken = (runId: string): string => `${TRIAL_PREFIX}${runId}`;
 
+/** The run whose trial a command line is of, or null. */
+export function trialRunOf(commandLine: string): string | null {
+  const token = commandLine.split(/\s+/).find((word) => word.startsWith(TRIAL_PREFIX));
+  return token?.slice(TRIAL_PREFIX.length) ?? null;
+}
+
 export interface ExpectedBoot {
   readonly oldBootId: string;
   /** The token of the trial, or null when the default entry is what should boot (undo, direct strategy). */
@@ -62,6 +68,6 @@ export function classifyBoot(reading: BootReading, expected: ExpectedBoot, wasSi
   const words = reading.commandLine.split(/\s+/);
   if (expected.trial !== null && words.includes(expected.trial)) return 'trial';
   if (words.includes(KNOWN_GOOD_TOKEN)) return 'fell-back';
-  if (expected.trial === null && !words.some((word) => word.startsWith(TRIAL_PREFIX))) return 'default';
+  if (expected.trial === null && trialRunOf(reading.commandLine) === null) return 'default';
   return 'other-entry';
 }
