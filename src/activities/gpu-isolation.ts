@@ -37,15 +37,8 @@ import {
   saveBootFiles,
   verifyKnownGoodDefault,
 } from './host/known-good-default.js';
-import {
-  archiveLedger,
-  dropNote,
-  noteOnce,
-  readLedgerState,
-  readNote,
-  writeLedgerState,
-  writeNote,
-} from './host/ledger.js';
+import { archiveLedger, dropNote, noteOnce, readLedgerState, readNote, writeNote } from './host/ledger.js';
+import { openLedger } from './host/open-ledger.js';
 import { sha256, type FileContent } from './host/remote-host.js';
 import { previewFile } from './host/preview.js';
 
@@ -111,9 +104,7 @@ export const isolationSteps = {
       const ledger = await readLedgerState(ctx.host);
       if (ledger?.state === 'committed') await archiveLedger(ctx.host, ledger.run);
       // Also where an earlier attempt ended between the two: a ledger without a state is closed by nobody.
-      if (ledger === null || ledger.state === 'committed') {
-        await writeLedgerState(ctx.host, { run: ctx.run.id, state: 'open', at: new Date().toISOString() });
-      }
+      if (ledger === null || ledger.state === 'committed') await openLedger(ctx);
       await saveBootFiles(ctx, 'isolation.save-boot-state');
     },
     verify: async (ctx) => {

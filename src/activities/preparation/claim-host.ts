@@ -5,10 +5,9 @@
 import { FENCE_FILE, unitPattern } from '../../domain/host-layout.js';
 import { ProvisionError } from '../../ports/failure.js';
 import type { StepContext, StepImplementation } from '../define-step.js';
-import { readDevices, readFailedUnits } from '../host/devices.js';
 import { NOTE_SERVER } from '../host/facts.js';
 import { noteOnce, readLedgerState, readNote, writeLedgerState } from '../host/ledger.js';
-import { NOTE_BASELINE } from '../preflight.js';
+import { openLedger } from '../host/open-ledger.js';
 
 async function holder(ctx: StepContext): Promise<string | null> {
   const [run] = ((await ctx.host.readFile(FENCE_FILE)) ?? '').trim().split(' ');
@@ -37,15 +36,6 @@ async function lostRun(ctx: StepContext): Promise<string | null> {
   return run;
 }
 
-async function baseline(ctx: StepContext): Promise<string> {
-  const gpus = (await readDevices(ctx)).filter((device) => ctx.spec.gpus.addresses.includes(device.address));
-  return JSON.stringify({
-    linkWidths: Object.fromEntries(gpus.map((gpu) => [gpu.address, gpu.linkWidth])),
-    failedUnits: await readFailedUnits(ctx),
-    nativeDrivers: Object.fromEntries(gpus.map((gpu) => [gpu.address, gpu.driver])),
-  });
-}
-
 export const claimHost: StepImplementation = {
   apply: async (ctx) => {
     const { host, run } = ctx;
@@ -53,11 +43,10 @@ export const claimHost: StepImplementation = {
     // Started by the lost run after the look and before the fence. Nothing of it can start any more.
     await host.drainUnits();
     const ledger = await readLedgerState(host);
-    // Before the state, so that a ledger that is there has them.
+    if (ledger === null) return openLedger(ctx);
     await noteOnce(host, NOTE_SERVER, [ctx.spec.name]);
-    if (ledger === null) await noteOnce(host, NOTE_BASELINE, [await baseline(ctx)]);
     // A committed ledger says that the host is isolated; it stays so until staging begins anew.
-    if (ledger === null || (ledger.state === 'open' && ledger.run !== run.id))
+    if (ledger.state === 'open' && ledger.run !== run.id)
       await writeLedgerState(host, { run: run.id, state: 'open', at: new Date().toISOString() });
   },
   verify: async (ctx) => {
