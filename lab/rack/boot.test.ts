@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { LAUNCHER, renderHook, withVfioModules } from '../../src/domain/boot/hook.js';
 import { renderDeadManScript, renderDeadManUnit } from '../../src/domain/boot/dead-man.js';
+import { DEAD_MAN_SCRIPT_PATH } from '../../src/domain/host-layout.js';
 import { FIRST_SERVER_GPUS, startRack, type Rack, type SimulatedHost, type SimulatedHostOptions } from './index.js';
 import { ROOT_UUID } from './machine/file-systems.js';
 import { TestClient } from './testing/client.js';
@@ -294,7 +295,7 @@ describe('a failed trial comes back by itself', () => {
   it('by its dead-man service, which fires only with its token and only without confirmation', async () => {
     const host = await fresh();
     let ssh = await connect(host);
-    await publish(ssh, '/usr/local/lib/gpu-provision/dead-man', renderDeadManScript(3), '755');
+    await publish(ssh, DEAD_MAN_SCRIPT_PATH, renderDeadManScript(3), '755');
     await publish(ssh, '/etc/systemd/system/gpu-provision-dead-man.service', renderDeadManUnit('r1'));
     await must(ssh, 'systemctl daemon-reload; systemctl enable gpu-provision-dead-man.service; sync');
     await stageTrial(ssh);

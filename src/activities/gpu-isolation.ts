@@ -297,6 +297,12 @@ export const isolationSteps = {
       for (const file of deadManFiles(ctx)) {
         if (!(await ctx.host.fileIs(file)))
           throw new ProvisionError('StepNotVerified', `${file.path} does not read back as written`);
+        const mount = (await ctx.host.must(['findmnt', '-n', '-o', 'TARGET', '-T', file.path])).trim();
+        if (mount !== '/')
+          throw new ProvisionError(
+            'StepNotVerified',
+            `${file.path} is on ${mount}, not on the root file system: the dead-man would not find it`,
+          );
       }
       const enabled = (await ctx.host.exec(['systemctl', 'is-enabled', DEAD_MAN_UNIT])).stdout.trim();
       if (enabled !== 'enabled')

@@ -38,7 +38,8 @@ export const TRIAL_ENTRY = 'gpu-provision-trial';
 
 export const DEAD_MAN_UNIT = 'gpu-provision-dead-man.service';
 export const DEAD_MAN_UNIT_PATH = `/etc/systemd/system/${DEAD_MAN_UNIT}`;
-export const DEAD_MAN_SCRIPT_PATH = '/usr/local/lib/gpu-provision/dead-man';
+/** Below /etc, which is on the root file system wherever systemd finds its units: the service waits for no other to be mounted. */
+export const DEAD_MAN_SCRIPT_PATH = '/etc/gpu-provision/dead-man';
 /** Its existence tells the dead-man service that the controller has seen this boot; holds the boot id. */
 export const CONFIRMED_PATH = '/run/gpu-provision/confirmed';
 
