@@ -70,6 +70,7 @@ const GRUB_CFG = `set default="0"
 menuentry 'Ubuntu' {
 	linux /boot/vmlinuz-6.8.0-60-generic root=UUID=1c2e ro
 }
+source $prefix/custom.cfg
 `;
 
 const HEALTHY: readonly Rule[] = [

@@ -76,6 +76,7 @@ export const HEALTHY_HOST: HostFacts = {
     grubenv: { recordfail: '', next_entry: '' },
     settings: { GRUB_TIMEOUT: '0', GRUB_DEFAULT: '0' },
     customCfg: 'absent',
+    customCfgRead: true,
     kexecLoaded: false,
     nextroot: false,
     rebootRequired: false,

@@ -74,6 +74,21 @@ const BAD: readonly (readonly [id: string, severity: 'warn' | 'block', says: str
     },
   ],
   [
+    'run.open-trial',
+    'block',
+    'trial boot of run run-old',
+    {
+      ...host('ledger', { state: 'open' }),
+      identity: { ...HEALTHY_HOST.identity, commandLine: 'BOOT_IMAGE=/vmlinuz ro gpu-provision.trial=run-old' },
+    },
+  ],
+  [
+    'run.open-trial',
+    'block',
+    'trial boot of run run-old',
+    host('identity', { commandLine: 'BOOT_IMAGE=/vmlinuz ro gpu-provision.trial=run-old' }),
+  ],
+  [
     'kernel.pending',
     'block',
     '6.8.0-100-generic is installed',
@@ -110,6 +125,7 @@ const BAD: readonly (readonly [id: string, severity: 'warn' | 'block', says: str
   ['boot.sticky-values', 'block', 'next_entry=2', host('boot', { grubenv: { next_entry: '2' } })],
   ['boot.partuuid', 'block', 'without an initrd', host('boot', { settings: { GRUB_FORCE_PARTUUID: 'abc' } })],
   ['boot.custom-cfg', 'block', "somebody else's", host('boot', { customCfg: 'foreign' })],
+  ['boot.custom-cfg-read', 'block', 'does not read custom.cfg', host('boot', { customCfgRead: false })],
   ['boot.timeout', 'block', 'GRUB_TIMEOUT', host('boot', { settings: { GRUB_TIMEOUT: '-1' } })],
   ['boot.secure-boot', 'warn', 'is on', host('boot', { secureBoot: true })],
   ['boot.secure-boot', 'warn', 'cannot be told', host('boot', { secureBoot: null })],
@@ -205,6 +221,14 @@ describe('preflight', () => {
     const report = judge(HEALTHY_HOST, serverSpec());
     expect(report.checks.filter((check) => check.severity !== 'ok')).toEqual([]);
     expect(report).toMatchObject({ blocks: 0, warns: 0, isolated: false });
+  });
+
+  it('lets a host be whose trial was committed: its token stays until the next boot', () => {
+    const facts = {
+      ...host('ledger', { state: 'committed' }),
+      identity: { ...HEALTHY_HOST.identity, commandLine: 'BOOT_IMAGE=/vmlinuz ro gpu-provision.trial=run-old' },
+    };
+    expect(resultOf('run.open-trial', facts).severity).toBe('ok');
   });
 
   it.each(BAD)('%s: %s, "%s"', (id, severity, says, facts) => {

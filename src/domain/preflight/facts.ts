@@ -62,6 +62,8 @@ export interface BootFacts {
   /** GRUB_* of /etc/default/grub and its drop-ins, the last one wins. */
   readonly settings: Readonly<Record<string, string>>;
   readonly customCfg: 'absent' | 'ours' | 'foreign';
+  /** grub.cfg reads custom.cfg; without that nothing in there decides. */
+  readonly customCfgRead: boolean;
   readonly kexecLoaded: boolean | null;
   readonly nextroot: boolean;
   readonly rebootRequired: boolean;

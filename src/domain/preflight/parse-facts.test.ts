@@ -109,6 +109,7 @@ describe('facts of a host', () => {
       grubenv: { recordfail: '1' },
       settings: { GRUB_TIMEOUT: '-1' },
       customCfg: 'ours',
+      customCfgRead: false,
       kexecLoaded: false,
       fstab: { ok: false },
     });

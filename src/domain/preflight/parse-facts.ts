@@ -2,7 +2,7 @@
  * From the lines of the fact scripts to typed facts. Nothing here throws: a value that makes no sense is null.
  * @module
  */
-import { defaultEntry, parseGrubConfig, parseGrubEnvironment } from '../boot/grub-config.js';
+import { defaultEntry, parseGrubConfig, parseGrubEnvironment, readsCustomCfg } from '../boot/grub-config.js';
 import { parseBootReading } from '../boot/reboot.js';
 import { kvmModule } from '../preparation/modules.js';
 import { earlierBootSeconds } from './earlier-boots.js';
@@ -76,6 +76,7 @@ export function bootFacts(lines: FactLines, grubCfg: string | null): BootFacts {
     grubenv: environment === null ? null : Object.fromEntries(parseGrubEnvironment(environment.join('\n'))),
     settings: assignments(lines.all('grub-setting')),
     customCfg: customCfg(lines.text('custom-cfg')),
+    customCfgRead: readsCustomCfg(grubCfg ?? ''),
     kexecLoaded: lines.count('kexec-loaded') === null ? null : lines.count('kexec-loaded') !== 0,
     nextroot: lines.has('nextroot'),
     rebootRequired: lines.has('reboot-required'),

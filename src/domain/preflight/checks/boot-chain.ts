@@ -93,6 +93,15 @@ export const BOOT_CHAIN_CHECKS: readonly Check[] = [
     remedy: 'move its entries to /etc/grub.d/40_custom and run update-grub: custom.cfg is read last and decides',
   },
   {
+    id: 'boot.custom-cfg-read',
+    fails: unlessDirect,
+    evaluate: ({ boot }) =>
+      boot.customCfgRead
+        ? good('grub.cfg reads custom.cfg')
+        : bad('/boot/grub/grub.cfg does not read custom.cfg: known-good could not be made the default'),
+    remedy: 'make /etc/grub.d/41_custom executable and run update-grub',
+  },
+  {
     id: 'boot.timeout',
     fails: 'block',
     evaluate: ({ boot }) => {

@@ -1,4 +1,5 @@
 /** Is it the right machine, of the kind this system knows, and may we act on it. */
+import { trialRunOf } from '../../boot/reboot.js';
 import { bad, good, plural, type Check } from '../check.js';
 
 const UBUNTU = '24.04';
@@ -100,6 +101,19 @@ export const IDENTITY_CHECKS: readonly Check[] = [
         ? 'wait until its units have ended, then start again'
         : 'check that no other Temporal server runs it, else two runs would change one host';
     },
+  },
+  {
+    // Until that run's commit the dead-man of its trial counts, and would reboot in the middle of packages.
+    id: 'run.open-trial',
+    fails: 'block',
+    evaluate: ({ identity, ledger }) => {
+      const run = trialRunOf(identity.commandLine ?? '');
+      return run === null || ledger.state === 'committed'
+        ? good('not in a trial boot that is still to be proven')
+        : bad(`the host is in the trial boot of run ${run}, which did not end`);
+    },
+    remedy: (_, spec) =>
+      `make sure that nobody works on that run, then: systemctl reboot. The default is the boot that worked; unless confirmed, the host goes there by itself within ${Math.ceil(spec.boot.deadManSeconds / 60)} min. Start again after that: what the run left is undone`,
   },
 ];
 
