@@ -45,13 +45,6 @@ const ROWS: readonly Row[] = [
     powerCycles: 0,
     undoReboots: 1,
   },
-  {
-    name: 'GRUB cannot write its environment: the order is ignored, the trial never entered',
-    faults: [{ at: 'grub-save-env', effect: { kind: 'refuse' }, times: 9 }],
-    cause: 'fell-back',
-    powerCycles: 0,
-    undoReboots: 1,
-  },
 ];
 
 describe.concurrent('a failed trial is undone, and the host is as before', () => {

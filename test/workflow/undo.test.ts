@@ -79,13 +79,13 @@ describe("the undo's own reboot", () => {
 
   it('is ordered anew when a power cut came before GRUB could see the order', async () => {
     const world = new World();
-    world.on.set('restore.publish-ordinary-once', () =>
+    world.on.set('restore.publish-ordinary-once', () => {
       world.on.set('reboot.arm', () => {
         world.on.clear();
         world.powerCut();
         expect(world.entry).toBe('known-good');
-      }),
-    );
+      });
+    });
     const { status } = await (await undoing(world)).end();
     expect(status.outcome).toBe('restored');
     expect(world).toMatchObject({ entry: 'default', reboots: 2 });
