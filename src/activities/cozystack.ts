@@ -3,6 +3,7 @@
  * @module
  */
 import {
+  CONFIGURED_BY,
   HELM_CHART_REF,
   HELM_JOB_NAME,
   operatorChart,
@@ -12,6 +13,7 @@ import {
   PACKAGE_SOURCE_REF,
   platformPackage,
   ROOT_TENANT_REF,
+  rootTenantConflict,
   rootTenantPatch,
   unsupportedCozystack,
 } from '../domain/cluster/cozystack.js';
@@ -33,7 +35,7 @@ import type { ServerSpec } from '../domain/spec.js';
 import type { Cluster } from '../ports/cluster.js';
 import { ProvisionError } from '../ports/failure.js';
 import type { PhaseSteps } from './define-step.js';
-import { ensure, isAsWanted, mustBeAsWanted, previewObjects, type Ensure } from './cluster/ensure.js';
+import { conflictsOf, ensure, isAsWanted, mustBeAsWanted, previewObjects, type Ensure } from './cluster/ensure.js';
 import { clusterIfAny } from './cluster/host-cluster.js';
 import { through, waitingStep } from './cluster/waiting.js';
 import { storageSteps } from './storage.js';
@@ -64,6 +66,16 @@ async function requireNoOther(cluster: Cluster): Promise<void> {
       'ClusterConflict',
       `${OPERATOR_REF.namespace}/${OPERATOR_REF.name} is there, but no HelmChart ${HELM_CHART_REF.name}: Cozystack was installed another way and is left alone`,
     );
+}
+
+/** For preflight: a Cozystack of another version, with other networks, or of somebody else. */
+export function cozystackConflicts(cluster: Cluster, spec: ServerSpec): Promise<readonly string[]> {
+  return conflictsOf([
+    () => requireNoOther(cluster),
+    () => isAsWanted(cluster, chart(spec)),
+    () => isAsWanted(cluster, platform(spec)),
+    () => tenantDiffers(cluster, spec),
+  ]);
 }
 
 function requireSupported(spec: ServerSpec): void {
@@ -179,8 +191,9 @@ export const cozystackSteps = {
     },
     check: async ({ clusters, spec }) =>
       (await tenantDiffers(await clusters.host(spec), spec)).length === 0 ? tenantResult(spec) : null,
-    apply: async ({ clusters, spec }) => {
-      await (await clusters.host(spec)).mergePatch(ROOT_TENANT_REF, rootTenantPatch(spec));
+    apply: async ({ clusters, spec, run }) => {
+      const metadata = { labels: { [CONFIGURED_BY]: run.id } };
+      await (await clusters.host(spec)).mergePatch(ROOT_TENANT_REF, { ...rootTenantPatch(spec), metadata });
     },
     verify: async ({ clusters, spec }) => {
       const different = await tenantDiffers(await clusters.host(spec), spec);
@@ -212,6 +225,8 @@ const named = (list: readonly KubeObject[], name: string): KubeObject | null =>
 async function tenantDiffers(cluster: Cluster, spec: ServerSpec): Promise<readonly string[]> {
   const tenant = await cluster.get(ROOT_TENANT_REF);
   if (tenant === null) throw new ProvisionError('NotReadyYet', 'Tenant tenant-root/root does not exist yet');
+  const conflict = rootTenantConflict(tenant, spec.cluster.cozystack.host);
+  if (conflict !== null) throw new ProvisionError('ClusterConflict', conflict);
   return differences(rootTenantPatch(spec), tenant);
 }
 

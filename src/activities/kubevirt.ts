@@ -21,7 +21,7 @@ import { allocatable, nodeWithIP } from '../domain/cluster/node.js';
 import { countAt, nameOf, textAt, type KubeObject } from '../domain/cluster/objects.js';
 import type { Cluster, ObjectRef } from '../ports/cluster.js';
 import { ProvisionError } from '../ports/failure.js';
-import { refOf } from './cluster/ensure.js';
+import { conflictsOf, refOf } from './cluster/ensure.js';
 import { clusterIfAny } from './cluster/host-cluster.js';
 import { through } from './cluster/waiting.js';
 import type { PhaseSteps, StepContext } from './define-step.js';
@@ -115,6 +115,9 @@ async function required(cluster: Cluster, ref: ObjectRef): Promise<KubeObject> {
   if (object === null) throw new ProvisionError('NotReadyYet', `${ref.kind} ${ref.name} does not exist yet`);
   return object;
 }
+
+/** For preflight: the same GPUs under another name, or from another plugin. */
+export const kubevirtConflicts = (ctx: StepContext): Promise<readonly string[]> => conflictsOf([() => missing(ctx)]);
 
 /** Objects that lack our entry. Throws ClusterConflict where the same GPUs are permitted under another name. */
 async function missing(ctx: StepContext): Promise<readonly string[]> {

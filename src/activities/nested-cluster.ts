@@ -24,11 +24,21 @@ import {
   tenantRef,
   vmsGate,
 } from '../domain/cluster/nested.js';
-import { textAt, type KubeObject } from '../domain/cluster/objects.js';
+import { nameOf, textAt, type KubeObject } from '../domain/cluster/objects.js';
+import { isMarked } from '../domain/cluster/ownership.js';
 import type { StepResult } from '../domain/run/steps.js';
 import type { NestedSpec } from '../domain/spec.js';
 import type { Cluster } from '../ports/cluster.js';
-import { ensure, isAsWanted, mustBeAsWanted, previewObjects, removeOwn, type Ensure } from './cluster/ensure.js';
+import { ProvisionError } from '../ports/failure.js';
+import {
+  conflictsOf,
+  ensure,
+  isAsWanted,
+  mustBeAsWanted,
+  previewObjects,
+  removeOwn,
+  type Ensure,
+} from './cluster/ensure.js';
 import { clusterIfAny } from './cluster/host-cluster.js';
 import { through, waitingStep } from './cluster/waiting.js';
 import type { PhaseSteps, StepContext, StepImplementation, UndoableStepImplementation } from './define-step.js';
@@ -40,6 +50,8 @@ function objectStep(
   wantedOf: (ctx: StepContext, nested: NestedSpec) => Ensure,
   refOf: (nested: NestedSpec) => Parameters<Cluster['get']>[0],
   summaryOf: (nested: NestedSpec) => string,
+  /** Names of what is somebody else's and would be deleted with it. */
+  alsoIn: (cluster: Cluster, nested: NestedSpec) => Promise<readonly string[]> = () => Promise.resolve([]),
 ): UndoableStepImplementation {
   const result = ({ spec }: StepContext): Facts => ({ summary: summary(spec.cluster.nested.map(summaryOf)) });
   return {
@@ -66,10 +78,33 @@ function objectStep(
     undo: async (ctx) => {
       const cluster = await ctx.clusters.host(ctx.spec);
       const done: string[] = [];
-      for (const nested of ctx.spec.cluster.nested) done.push(await removeOwn(cluster, ctx.run.id, refOf(nested)));
+      for (const nested of ctx.spec.cluster.nested) {
+        const others = await alsoIn(cluster, nested);
+        done.push(
+          others.length === 0
+            ? await removeOwn(cluster, ctx.run.id, refOf(nested))
+            : `${summaryOf(nested)} stays: ${others.join(', ')} would go with it`,
+        );
+      }
       return summary(done);
     },
   };
+}
+
+const wantedTenant = (nested: NestedSpec): Ensure => ({ object: tenantObject(nested) });
+const wantedApp = (ctx: StepContext, nested: NestedSpec): Ensure => ({
+  object: kubernetesApp(nested, ctx.spec.gpus),
+  fixed: APP_FIXED_FIELDS,
+});
+
+/** For preflight: a tenant or cluster of that name that is somebody else's and different, or that cannot become what is wanted. */
+export function nestedConflicts(cluster: Cluster, ctx: StepContext): Promise<readonly string[]> {
+  return conflictsOf(
+    ctx.spec.cluster.nested.flatMap((nested) => [
+      () => isAsWanted(cluster, wantedTenant(nested)),
+      () => isAsWanted(cluster, wantedApp(ctx, nested)),
+    ]),
+  );
 }
 
 /** Waits for every nested cluster; before each look at an unfinished one its size is set again, since an upgrade of the app resets it. */
@@ -110,9 +145,10 @@ interface Look {
 
 export const nestedClusterSteps = {
   'nested.create-tenant': objectStep(
-    (_ctx, nested) => ({ object: tenantObject(nested) }),
+    (_ctx, nested) => wantedTenant(nested),
     tenantRef,
     (nested) => `tenant ${nested.tenant}`,
+    inhabitants,
   ),
 
   'nested.await-tenant': waitingStep(async (ctx) => {
@@ -128,7 +164,7 @@ export const nestedClusterSteps = {
   }),
 
   'nested.create-cluster': objectStep(
-    (ctx, nested) => ({ object: kubernetesApp(nested, ctx.spec.gpus), fixed: APP_FIXED_FIELDS }),
+    wantedApp,
     appRef,
     (nested) => `cluster ${nested.name} of ${nested.nodes} x ${nested.gpusPerNode} GPUs`,
   ),
@@ -180,6 +216,17 @@ export const nestedClusterSteps = {
   }),
 } satisfies PhaseSteps<'nested-cluster'>;
 
+/** Cozystack deletes a tenant with everything in it. Its own modules don't count, as in Cozystack's own cleanup. */
+async function inhabitants(cluster: Cluster, nested: NestedSpec): Promise<readonly string[]> {
+  const releases = await cluster.list({
+    apiVersion: 'helm.toolkit.fluxcd.io/v2',
+    kind: 'HelmRelease',
+    namespace: tenantNamespace(nested),
+    labelSelector: 'apps.cozystack.io/application.kind,internal.cozystack.io/tenantmodule!=true',
+  });
+  return releases.map(nameOf);
+}
+
 async function nestedNodes(ctx: StepContext, nested: NestedSpec): Promise<readonly KubeObject[]> {
   const cluster = await ctx.clusters.nested(ctx.spec, kubeconfigOf(nested));
   return cluster.list({ apiVersion: 'v1', kind: 'Node' });
@@ -212,6 +259,12 @@ async function setSizes(ctx: StepContext): Promise<void> {
   for (const { nested, machineDeployment, gpuOperator } of await wrongSizes(ctx)) {
     const awaitingEtcd = await cluster.get(awaitingEtcdRef(nested));
     through(renderedGate(nested, { awaitingEtcd, machineDeployment, gpuOperator }));
+    const app = await cluster.get(appRef(nested));
+    if (app !== null && !isMarked(app))
+      throw new ProvisionError(
+        'ClusterConflict',
+        `${nameOf(app)} was not made by gpu-provision, and its ${machineDeploymentRef(nested).name} has ${machineDeployment === null ? 'no' : replicasOf(machineDeployment)} replicas, wanted ${nested.nodes}; or the timeout of its GPU Operator is not ${GPU_OPERATOR_TIMEOUT}. It is left alone: set both by hand`,
+      );
     await cluster.mergePatch(machineDeploymentRef(nested), { spec: { replicas: nested.nodes } });
     await cluster.mergePatch(gpuOperatorReleaseRef(nested), { spec: { timeout: GPU_OPERATOR_TIMEOUT } });
   }

@@ -35,7 +35,7 @@ import type { StepNameOf } from '../domain/run/steps.js';
 import type { ServerSpec } from '../domain/spec.js';
 import type { Cluster } from '../ports/cluster.js';
 import { ProvisionError } from '../ports/failure.js';
-import { ensure, isAsWanted, mustBeAsWanted, previewObjects, type Ensure } from './cluster/ensure.js';
+import { conflictsOf, ensure, isAsWanted, mustBeAsWanted, previewObjects, type Ensure } from './cluster/ensure.js';
 import { clusterIfAny } from './cluster/host-cluster.js';
 import { through, waitingStep } from './cluster/waiting.js';
 import {
@@ -207,6 +207,11 @@ export const storageSteps = {
     },
   },
 } satisfies Partial<Record<StepNameOf<PhaseName>, StepImplementation>>;
+
+/** For preflight: StorageClasses of somebody else that would not work here. */
+export function storageConflicts(cluster: Cluster, spec: ServerSpec): Promise<readonly string[]> {
+  return conflictsOf(classes(spec).map((wanted) => () => isAsWanted(cluster, wanted)));
+}
 
 const classesResult = { summary: 'StorageClasses local and replicated' };
 

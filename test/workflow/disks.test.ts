@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { serverSpec } from '../support/server-spec.js';
 import { Rig } from './rig.js';
 import { World } from './world.js';
 
@@ -58,7 +59,8 @@ describe('the disk question', () => {
     ['never answered', () => Promise.resolve(), /nobody decided "disks" in time/],
   ])('%s: no disk is touched, the phase parks, and trying again asks again', async (_, answer, why) => {
     const world = isolatedHost('SERIAL-1');
-    rig = await Rig.start(world);
+    const boot = { ...serverSpec().boot, approvalExpiresSeconds: 600, approvalReminderSeconds: 300 };
+    rig = await Rig.start(world, { spec: { boot } });
     await rig.untilAsked('disks');
     await answer(rig);
     expect((await rig.leapUntilAsked('parked:cozystack')).question?.text).toMatch(why);

@@ -4,7 +4,7 @@
  */
 import { differences } from '../../domain/cluster/differences.js';
 import { isMarked, marked, runOf } from '../../domain/cluster/ownership.js';
-import { nameOf, type KubeObject } from '../../domain/cluster/objects.js';
+import { fieldConflicts, nameOf, type KubeObject } from '../../domain/cluster/objects.js';
 import type { Cluster, ObjectRef } from '../../ports/cluster.js';
 import { ProvisionError } from '../../ports/failure.js';
 import type { PreviewedChange } from '../host/preview.js';
@@ -60,8 +60,29 @@ export async function ensure(cluster: Cluster, runId: string, wanted: Ensure): P
   const ref = refOf(object);
   const found = await cluster.get(ref);
   const { metadata: _metadata, ...fields } = object;
-  if (found !== null && object.apiVersion.startsWith(APPLICATIONS)) await cluster.mergePatch(ref, fields);
-  else await cluster.apply(marked(object, (found === null ? null : runOf(found)) ?? runId));
+  if (found !== null && object.apiVersion.startsWith(APPLICATIONS)) {
+    await cluster.mergePatch(ref, fields);
+    return;
+  }
+  try {
+    await cluster.apply(marked(object, (found === null ? null : runOf(found)) ?? runId));
+  } catch (error) {
+    throw saidByField(error, object);
+  }
+}
+
+/** Somebody else's tool has set a field of ours since: named with the field, and never taken from it. */
+function saidByField(error: unknown, object: KubeObject): unknown {
+  if (!(error instanceof ProvisionError) || error.type !== 'ClusterConflict') return error;
+  const fields = fieldConflicts(error.message);
+  if (fields.length === 0) return error;
+  const whose = fields.map(({ field, manager }) => `${field} is managed by ${manager}`).join('; ');
+  return new ProvisionError(
+    'ClusterConflict',
+    `${nameOf(object)}: ${whose}. Nothing is taken from another manager: undo that change with the tool that made it, or change the inventory`,
+    { fields },
+    { cause: error },
+  );
 }
 
 /** Served by cozystack-api, not from definitions. */
@@ -84,13 +105,32 @@ export async function removeOwn(cluster: Cluster, runId: string, ref: ObjectRef)
   return `${name} deleted`;
 }
 
-/** For the plan: what would be created or changed; everything while there is no cluster yet. */
+/** What stands in the way, of looks that throw ClusterConflict when something does. What is not there yet does not. */
+export async function conflictsOf(looks: readonly (() => Promise<unknown>)[]): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const look of looks) {
+    try {
+      await look();
+    } catch (error) {
+      if (!(error instanceof ProvisionError) || (error.type !== 'ClusterConflict' && error.type !== 'NotReadyYet'))
+        throw error;
+      if (error.type === 'ClusterConflict') found.push(error.message);
+    }
+  }
+  return found;
+}
+
+/**
+ * For the plan: what would be created or changed; everything while there is no cluster yet. An object that stands in the way is preflight's
+ * to say.
+ */
 export async function previewObjects(
   cluster: Cluster | null,
   wanted: readonly Ensure[],
 ): Promise<readonly PreviewedChange[]> {
   const changes: PreviewedChange[] = [];
   for (const each of wanted) {
+    if (cluster !== null && (await conflictsOf([() => isAsWanted(cluster, each)])).length > 0) continue;
     if (cluster !== null && (await isAsWanted(cluster, each))) continue;
     const isThere = cluster !== null && (await cluster.get(refOf(each.object))) !== null;
     changes.push({ sign: isThere ? '~' : '+', kind: 'object', what: nameOf(each.object), diff: '' });

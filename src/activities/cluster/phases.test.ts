@@ -1,3 +1,4 @@
+import { request } from 'node:https';
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,11 +9,13 @@ import { startClusterApi } from '../../../lab/cluster/index.js';
 import { DATA_DISK } from '../../../lab/rack/options.js';
 import { serverSpec } from '../../../test/support/server-spec.js';
 import { createClusterProvider } from '../../adapters/kubernetes/index.js';
+import { kubernetesApp } from '../../domain/cluster/nested.js';
 import { KUBECONFIG_PATH } from '../../domain/cluster/k3s-layout.js';
 import { FAILURES } from '../../domain/run/failures.js';
 import { stepsOf, type StepResult } from '../../domain/run/steps.js';
 import type { PhaseName } from '../../domain/run/phases.js';
 import type { ServerSpec } from '../../domain/spec.js';
+import type { Cluster, KubeObject } from '../../ports/cluster.js';
 import { ProvisionError } from '../../ports/failure.js';
 import type { HostProvider } from '../../ports/host.js';
 import { acceptanceSteps } from '../acceptance.js';
@@ -24,6 +27,7 @@ import { kubevirtSteps } from '../kubevirt.js';
 import { nestedClusterSteps } from '../nested-cluster.js';
 import { readDiskPlan } from '../storage.js';
 import { cordonNode, uncordonNode } from '../workloads.js';
+import { clusterConflicts } from './conflicts.js';
 
 const NESTED = { name: 'main', tenant: 'workload', nodes: 1, cpu: 56, memory: '512Gi', disk: '200Gi', gpusPerNode: 2 };
 const SPEC = serverSpec({ cluster: { ...serverSpec().cluster, nested: [NESTED] } });
@@ -171,6 +175,29 @@ async function perform(name: string, ctx: StepContext, attempts = 400): Promise<
   }
 }
 
+/** A merge patch by another tool: the port has one name for itself. */
+async function patchAs({ port, kubeconfig }: ClusterApi, manager: string, path: string, body: object): Promise<void> {
+  const [ca, cert, key] = ['certificate-authority-data', 'client-certificate-data', 'client-key-data'].map((field) =>
+    Buffer.from(new RegExp(`"?${field}"?: "?([^\\s"]+)`).exec(kubeconfig)?.[1] ?? '', 'base64'),
+  );
+  const headers = { 'content-type': 'application/merge-patch+json' };
+  const options = {
+    host: '127.0.0.1',
+    port,
+    path: `${path}?fieldManager=${manager}`,
+    method: 'PATCH',
+    ca,
+    cert,
+    key,
+    headers,
+  };
+  const status = await new Promise((resolve, reject) => {
+    const sent = request(options, (response) => resolve(response.resume().statusCode)).once('error', reject);
+    sent.end(JSON.stringify(body));
+  });
+  if (status !== 200) throw new Error(`PATCH ${path}: ${status}`);
+}
+
 async function undo(name: string, ctx: StepContext): Promise<string> {
   const step = stepNamed(name);
   if (!('undo' in step)) throw new Error(`${name} has no undo`);
@@ -296,6 +323,148 @@ describe('the cluster phases against the simulated cluster', () => {
     const second = await start({ stored, pool: true });
     const results = await performPhases(CLUSTER_PHASES, second.context());
     expect(results.get('nested.await-gpus')?.summary).toBe('tenant-workload/main: 2 GPUs allocatable');
+  });
+});
+
+describe('what somebody else made', () => {
+  const app = {
+    apiVersion: 'apps.cozystack.io/v1alpha1',
+    kind: 'Kubernetes',
+    namespace: 'tenant-workload',
+    name: 'main',
+  };
+  const tenant = { ...app, kind: 'Tenant', namespace: 'tenant-root', name: 'workload' };
+  const objectOf = ({ apiVersion, kind, namespace, name }: typeof app, spec: object): KubeObject => ({
+    apiVersion,
+    kind,
+    metadata: { name, namespace },
+    spec,
+  });
+  const wantedSpec = kubernetesApp(NESTED, SPEC.gpus)['spec'] as Readonly<Record<string, unknown>>;
+
+  async function withApp(spec: object): Promise<{ site: Site; ctx: StepContext; cluster: Cluster }> {
+    const site = await startInstalled();
+    const ctx = site.context();
+    const cluster = await ctx.clusters.host(SPEC);
+    await cluster.apply(objectOf(tenant, {}));
+    await expect
+      .poll(() => cluster.get({ apiVersion: 'v1', kind: 'Namespace', name: 'tenant-workload' }))
+      .not.toBeNull();
+    await cluster.apply(objectOf(app, spec));
+    return { site, ctx, cluster };
+  }
+
+  it('a nested cluster of that name that is different: told in preflight, refused, and it stays', async () => {
+    const { ctx, cluster } = await withApp({ ...wantedSpec, version: 'v1.33' });
+    const why =
+      'Kubernetes tenant-workload/main is there already and was not made by gpu-provision; it differs in spec.version';
+    expect(await clusterConflicts(ctx)).toEqual([why]);
+    await expect(perform('nested.create-cluster', ctx)).rejects.toMatchObject({
+      type: 'ClusterConflict',
+      message: why,
+    });
+    for (const name of ['nested.create-cluster', 'nested.create-tenant']) await undo(name, ctx);
+    expect((await cluster.get(app))?.['spec']).toMatchObject({ version: 'v1.33' });
+  });
+
+  it('a nested cluster as wanted is used, is not resized, and survives the undo', async () => {
+    const { ctx, cluster } = await withApp(wantedSpec);
+    expect(await clusterConflicts(ctx)).toEqual([]);
+    for (const name of ['nested.create-tenant', 'nested.create-cluster'])
+      expect((await perform(name, ctx)).changed).toBe(false);
+    const machines = {
+      apiVersion: 'cluster.x-k8s.io/v1beta1',
+      kind: 'MachineDeployment',
+      namespace: 'tenant-workload',
+      name: 'kubernetes-main-md0',
+    };
+    await expect(perform('nested.fix-size', ctx)).rejects.toMatchObject({
+      type: 'ClusterConflict',
+      message: expect.stringMatching(
+        /^Kubernetes tenant-workload\/main was not made by gpu-provision.* has 2 replicas/,
+      ),
+    });
+    expect((await cluster.get(machines))?.['spec']).toMatchObject({ replicas: 2 });
+    expect(await undo('nested.create-cluster', ctx)).toContain('stays: this run did not create it');
+    expect(await undo('nested.create-tenant', ctx)).toContain('HelmRelease tenant-workload/kubernetes-main would go');
+    expect(await cluster.get(app)).not.toBeNull();
+  });
+
+  it("a cluster in this run's tenant keeps the tenant", async () => {
+    const site = await startInstalled();
+    const ctx = site.context();
+    for (const name of ['nested.create-tenant', 'nested.await-tenant', 'nested.create-cluster'])
+      await perform(name, ctx);
+    const cluster = await ctx.clusters.host(SPEC);
+    await cluster.apply(objectOf({ ...app, name: 'theirs' }, wantedSpec));
+    const release = { apiVersion: 'helm.toolkit.fluxcd.io/v2', kind: 'HelmRelease', namespace: 'tenant-workload' };
+    await expect.poll(() => cluster.get({ ...release, name: 'kubernetes-theirs' })).not.toBeNull();
+    await undo('nested.create-cluster', ctx);
+    expect(await undo('nested.create-tenant', ctx)).toBe(
+      'tenant workload stays: HelmRelease tenant-workload/kubernetes-theirs would go with it',
+    );
+    expect([await cluster.get(app), (await cluster.get(tenant)) === null]).toEqual([null, false]);
+    await cluster.delete({ ...app, name: 'theirs' });
+    await expect.poll(() => cluster.get({ ...release, name: 'kubernetes-theirs' })).toBeNull();
+    await undo('nested.create-tenant', ctx);
+    expect(await cluster.get(tenant)).toBeNull();
+  });
+
+  it('a field that another tool has set since: the message names tool and field, and the value stays', async () => {
+    const site = await startInstalled();
+    const ctx = site.context(SPEC, 'run-2');
+    const chart = '/apis/helm.cattle.io/v1/namespaces/kube-system/helmcharts/cozy-installer';
+    await patchAs(site.api, 'kubectl-edit', chart, { spec: { valuesContent: 'theirs: true\n' } });
+    await expect(perform('cozystack.install-operator', ctx)).rejects.toMatchObject({
+      type: 'ClusterConflict',
+      message: expect.stringMatching(
+        /^HelmChart kube-system\/cozy-installer: \.spec\.valuesContent is managed by kubectl-edit\. Nothing is taken/,
+      ),
+    });
+    const ref = {
+      apiVersion: 'helm.cattle.io/v1',
+      kind: 'HelmChart',
+      namespace: 'kube-system',
+      name: 'cozy-installer',
+    };
+    expect((await (await ctx.clusters.host(SPEC)).get(ref))?.['spec']).toMatchObject({
+      valuesContent: 'theirs: true\n',
+    });
+  });
+
+  it('another version, other networks and another domain are told before anything is changed', async () => {
+    const site = await startInstalled();
+    const other: ServerSpec = {
+      ...SPEC,
+      nodeIP: SPEC.nodeIP,
+      cluster: { ...SPEC.cluster, cozystack: { ...SPEC.cluster.cozystack, version: '1.5.2', host: 'other.example' } },
+    };
+    const ctx = site.context(other, 'run-2');
+    expect(await clusterConflicts(ctx)).toEqual([
+      'HelmChart kube-system/cozy-installer has another spec.version than the inventory wants; this cannot be changed on a cluster that is there',
+    ]);
+    const cluster = await ctx.clusters.host(SPEC);
+    const platform = { apiVersion: 'cozystack.io/v1alpha1', kind: 'Package', name: 'cozystack.cozystack-platform' };
+    await cluster.mergePatch(platform, {
+      spec: { components: { platform: { values: { networking: { podCIDR: '10.244.0.0/16' } } } } },
+    });
+    expect((await clusterConflicts(site.context())).join()).toContain(
+      'has another spec.components.platform.values.networking.podCIDR than the inventory wants',
+    );
+  });
+
+  it('a root tenant that somebody publishes elsewhere keeps its domain', async () => {
+    const site = await startInstalled();
+    const ctx = site.context();
+    const cluster = await ctx.clusters.host(SPEC);
+    const root = { ...tenant, name: 'root' };
+    const labels = { 'gpu-provision/configured-by': null };
+    await cluster.mergePatch(root, { metadata: { labels }, spec: { host: 'theirs.example' } });
+    const why =
+      'Tenant tenant-root/root is published at theirs.example, and not by gpu-provision; the inventory wants example.org';
+    expect(await clusterConflicts(ctx)).toEqual([why]);
+    await expect(perform('cozystack.configure-root-tenant', ctx)).rejects.toMatchObject({ message: why });
+    expect((await cluster.get(root))?.['spec']).toMatchObject({ host: 'theirs.example' });
   });
 });
 

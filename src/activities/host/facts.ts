@@ -11,6 +11,7 @@ import type { BmcFacts, HostFacts, LedgerFacts, Told } from '../../domain/prefli
 import { bootFacts, identityFacts, initramfsFacts, systemFacts } from '../../domain/preflight/parse-facts.js';
 import { PHASE_NAMES } from '../../domain/run/phases.js';
 import { ProvisionError } from '../../ports/failure.js';
+import { clusterConflicts } from '../cluster/conflicts.js';
 import type { StepContext } from '../define-step.js';
 import { readDisks, readPool } from '../storage.js';
 import { readWorkloads } from '../workloads.js';
@@ -45,6 +46,7 @@ export async function readHostFacts(ctx: StepContext): Promise<HostFacts> {
     // No API, or no program that could tell: that is a finding, not a failure of preflight.
     workloads: await told(['ClusterUnreachable', 'CommandFailed'], () => readWorkloads(ctx)),
     k3s: await foundK3s(ctx),
+    clusterConflicts: await told(['ClusterUnreachable'], () => clusterConflicts(ctx)),
     storage: {
       pool: await told(['ClusterUnreachable', 'NotReadyYet', 'OutputUnexpected'], () => readPool(ctx)),
       disks: await readDisks(ctx),

@@ -4,7 +4,7 @@
  */
 import type { ServerSpec } from '../spec.js';
 import { POD_CIDR, POD_GATEWAY, SERVICE_CIDR } from './k3s.js';
-import type { KubeObject } from './objects.js';
+import { textAt, type KubeObject } from './objects.js';
 
 export const OPERATOR_NAMESPACE = 'cozy-system';
 export const OPERATOR_CHART = 'oci://ghcr.io/cozystack/cozystack/cozy-installer';
@@ -117,4 +117,14 @@ export const PACKAGE_FIXED_FIELDS = /^spec\.(variant|components\.platform\.value
  */
 export function rootTenantPatch(spec: ServerSpec): { readonly spec: Readonly<Record<string, unknown>> } {
   return { spec: { host: spec.cluster.cozystack.host, etcd: true, ingress: true } };
+}
+
+/** On the root tenant, which the platform makes: the run that gave it its settings. */
+export const CONFIGURED_BY = 'gpu-provision/configured-by';
+
+/** Why the root tenant must not get our settings: somebody publishes it elsewhere. null when nobody has, or a run of ours. */
+export function rootTenantConflict(tenant: KubeObject, wantedHost: string): string | null {
+  const host = textAt(tenant, 'spec', 'host') ?? '';
+  if (host === '' || host === wantedHost || tenant.metadata.labels?.[CONFIGURED_BY] !== undefined) return null;
+  return `Tenant tenant-root/root is published at ${host}, and not by gpu-provision; the inventory wants ${wantedHost}`;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { unsupportedCozystack } from './cozystack.js';
 import { differences } from './differences.js';
-import { at, countAt } from './objects.js';
+import { at, countAt, fieldConflicts } from './objects.js';
 import { isMarked, marked, runOf } from './ownership.js';
 
 const OBJECT = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', labels: { app: 'x' } } };
@@ -57,5 +57,23 @@ describe('the Cozystack version', () => {
     ['1.4.0', /not a 1\.5 release/],
   ])('%s', (version, text) => {
     expect(unsupportedCozystack(version) ?? 'supported').toMatch(text);
+  });
+});
+
+describe("the API's refusal of an apply", () => {
+  it('names each field and who manages it', () => {
+    expect(fieldConflicts('x: Apply failed with 1 conflict: conflict with "kubectl-edit" using v1: .data.k')).toEqual([
+      { field: '.data.k', manager: 'kubectl-edit' },
+    ]);
+    const several = `Apply failed with 3 conflicts: conflicts with "helm" using apps/v1:
+- .spec.replicas
+- .spec.template.spec.containers[name="a"].image
+conflict with "hpa" with subresource "scale" using apps/v1: .spec.paused (409 Conflict)`;
+    expect(fieldConflicts(several)).toEqual([
+      { field: '.spec.replicas', manager: 'helm' },
+      { field: '.spec.template.spec.containers[name="a"].image', manager: 'helm' },
+      { field: '.spec.paused', manager: 'hpa' },
+    ]);
+    expect(fieldConflicts('the object is invalid: .spec.x must be set')).toEqual([]);
   });
 });

@@ -79,3 +79,26 @@ export function conditionOf(object: KubeObject, type: string): Condition | null 
 export function hasCondition(object: KubeObject, type: string): boolean {
   return conditionOf(object, type)?.status === 'True';
 }
+
+export interface FieldConflict {
+  readonly field: string;
+  /** Name of the tool that has set it. */
+  readonly manager: string;
+}
+
+/**
+ * Of the API's refusal of a server-side apply: `conflict with "kubectl-edit" using v1: .data.k`, or with several fields, one line each
+ * after `conflicts with "kubectl-edit" using v1:`. Empty for any other text.
+ */
+export function fieldConflicts(message: string): readonly FieldConflict[] {
+  const found: FieldConflict[] = [];
+  let manager = '';
+  for (const line of message.split('\n')) {
+    const who = /conflicts? with "([^"]+)"(?: with subresource "[^"]+")?(?: using [^:]+)?:(.*)$/.exec(line);
+    if (who !== null) manager = who[1] ?? '';
+    const fields = who === null ? line : (who[2] ?? '');
+    const field = /^\s*(?:- )?(\.\S+)/.exec(fields)?.[1];
+    if (manager !== '' && field !== undefined) found.push({ field, manager });
+  }
+  return found;
+}

@@ -205,6 +205,18 @@ const BAD: readonly (readonly [id: string, severity: 'warn' | 'block', says: str
     withK3s({ config: { ...k3sConfig(serverSpec()), 'cluster-cidr': '10.244.0.0/16' } }),
   ],
   ['k3s.settings', 'block', 'not YAML', { ...HEALTHY_HOST, k3s: { known: false, problem: 'config.yaml is not YAML' } }],
+  [
+    'cluster.objects',
+    'block',
+    'another version',
+    { ...HEALTHY_HOST, clusterConflicts: { known: true, value: ['another version'] } },
+  ],
+  [
+    'cluster.objects',
+    'block',
+    'cannot be told: gone',
+    { ...HEALTHY_HOST, clusterConflicts: { known: false, problem: 'gone' } },
+  ],
   ['storage.pool', 'block', 'no disk for one', withStorage({ disks: [] })],
   ['storage.pool', 'block', 'is not empty: ext4', withStorage({ disks: [{ ...EMPTY_DISK, signatures: ['ext4'] }] })],
   ['storage.pool', 'block', 'cannot be told: silent', withStorage({ pool: { known: false, problem: 'silent' } })],

@@ -150,6 +150,8 @@ export interface HostFacts {
   readonly stuckProcesses: readonly string[];
   readonly workloads: Told<Workloads>;
   readonly k3s: Told<FoundK3s>;
+  /** Objects that the later phases would refuse to touch, one line each. */
+  readonly clusterConflicts: Told<readonly string[]>;
   readonly storage: {
     /** LINSTOR's pool on this host; null without one. */
     readonly pool: Told<PoolFacts | null>;

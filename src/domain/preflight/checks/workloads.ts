@@ -15,6 +15,8 @@ const where: Readonly<Record<keyof Workloads, string>> = {
   foreignPods: 'here',
 };
 
+const CLUSTER_PHASES = ['cozystack', 'kubevirt', 'nested-cluster'] as const;
+
 export const WORKLOAD_CHECKS: readonly Check[] = [
   ...KINDS.map(({ id, of, one, many }): Check => ({
     id,
@@ -49,5 +51,18 @@ export const WORKLOAD_CHECKS: readonly Check[] = [
     },
     remedy: (_, spec) =>
       `say in clusters.${spec.cluster.name}.k3s what is there, or uninstall it (k3s-uninstall.sh): it is never replaced`,
+  },
+  {
+    id: 'cluster.objects',
+    fails: 'block',
+    evaluate: ({ phases, clusterConflicts }) => {
+      if (!CLUSTER_PHASES.some((phase) => phases.includes(phase))) return good('phases 5 to 7 are not to be run');
+      if (!clusterConflicts.known) return bad(`what is in the cluster cannot be told: ${clusterConflicts.problem}`);
+      return clusterConflicts.value.length === 0
+        ? good('nothing in the cluster stands in the way')
+        : bad(clusterConflicts.value.join('; '), { count: clusterConflicts.value.length });
+    },
+    remedy:
+      'say in the inventory what is there, or take it away by hand: what others made, and what cannot be changed in place, is never replaced',
   },
 ];
