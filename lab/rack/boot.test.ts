@@ -292,6 +292,21 @@ describe('a failed trial comes back by itself', () => {
     ]);
   });
 
+  it('and keeps in its journal whether a boot ended in a reboot, which a power cut leaves no trace of', async () => {
+    const host = await fresh();
+    await reboot(host, await connect(host));
+    host.powerCycle();
+    await host.waitFor(({ isUp, boots }) => isUp && boots.length === 3);
+    const again = await connect(host);
+    const read = (args: string): Promise<string> => must(again, `journalctl ${args} --output=json --no-pager --quiet`);
+    const boots = JSON.parse(await read('--list-boots')) as { readonly boot_id: string }[];
+    const ended = (await read('UNIT=reboot.target JOB_RESULT=done')).trim().split('\n');
+    expect(boots).toHaveLength(3);
+    expect(ended.map((line) => JSON.parse(line) as unknown)).toEqual([
+      expect.objectContaining({ _BOOT_ID: boots[0]?.boot_id, UNIT: 'reboot.target' }),
+    ]);
+  });
+
   it('by its dead-man service, which fires only with its token and only without confirmation', async () => {
     const host = await fresh();
     let ssh = await connect(host);

@@ -53,7 +53,9 @@ state	running
 clock.rc	0
 clock	yes
 boots.rc	0
-boots	[{"first_entry":0,"last_entry":1000000},{"first_entry":661000000,"last_entry":700000000}]
+boots	[{"boot_id":"a1","first_entry":0,"last_entry":1000000},{"boot_id":"b2","first_entry":661000000,"last_entry":700000000}]
+reboots.rc	0
+reboots	{"_BOOT_ID":"a1","UNIT":"reboot.target"}
 end	ok
 `;
 const DEVICES = `${GPU_ADDRESSES.map((address, index) => `${address}	0x10de	0x2330	0x030200	nvidia	(null)	${20 + index}	16	16	ok	-`).join('\n')}

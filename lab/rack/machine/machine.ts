@@ -255,7 +255,10 @@ export class Machine implements SimulatedHost {
     } else {
       if (how === 'orderly') await kernel.systemd?.stopAll();
       await delay(this.options.shutdownMilliseconds ?? 150, kernel.life.signal);
-      this.print(`[  OK  ] Reached target ${off ? 'poweroff' : 'reboot'}.target.`);
+      const target = `${off ? 'poweroff' : 'reboot'}.target`;
+      const line = { bootId: kernel.parameters.bootId, at: Date.now(), identifier: 'systemd', unit: target };
+      if (how === 'orderly') this.journal.add({ ...line, text: `Reached target ${target}.` });
+      this.print(`[  OK  ] Reached target ${target}.`);
       this.disk.syncAll();
     }
     if (!kernel.alive) return;

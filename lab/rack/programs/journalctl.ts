@@ -2,6 +2,7 @@
  * journalctl.
  * @module
  */
+import type { JournalLine } from '../machine/journal.js';
 import { type Program, type Programs, fail, parseArgs } from '../shell/program.js';
 import { globs, withSuffix } from './unit-files.js';
 
@@ -19,8 +20,17 @@ function joinedBoot(args: readonly string[]): readonly string[] {
 
 const microsecondsAsDate = (at: number): string => new Date(at / 1000).toUTCString();
 
+/** Field matches, all of which must hold: `UNIT=` of what systemd says about a unit, `JOB_RESULT=done` where its start ended well. */
+function matches(line: JournalLine, fields: readonly string[]): boolean {
+  return fields.every((field) => {
+    if (line.identifier !== 'systemd') return false;
+    if (field === 'JOB_RESULT=done') return /^(Reached target|Started|Finished) /.test(line.text);
+    return field === `UNIT=${line.unit ?? ''}`;
+  });
+}
+
 const journalctl: Program = (call) => {
-  const { flags, values } = parseArgs(joinedBoot(call.args), [
+  const { flags, values, rest } = parseArgs(joinedBoot(call.args), [
     '-u',
     '--unit',
     '-o',
@@ -61,6 +71,7 @@ const journalctl: Program = (call) => {
   let lines = journal.lines.filter(
     (line) =>
       (boot === null || line.bootId === boot) &&
+      matches(line, rest) &&
       (units.length === 0 || (line.unit !== null && units.some((unit) => unit.test(line.unit ?? '')))) &&
       (!(flags.has('-k') || flags.has('--dmesg')) || line.identifier === 'kernel') &&
       (grep === undefined || new RegExp(grep, 'i').test(line.text)),
@@ -68,6 +79,16 @@ const journalctl: Program = (call) => {
   const limit = Number(values.get('-n')?.[0] ?? values.get('--lines')?.[0] ?? Number.NaN);
   if (!Number.isNaN(limit)) lines = lines.slice(-limit);
   if (lines.length === 0) return flags.has('-q') || flags.has('--quiet') ? '' : '-- No entries --\n';
+  if (output === 'json')
+    return lines
+      .map(({ bootId, at, unit, text }) => ({
+        _BOOT_ID: bootId.replaceAll('-', ''),
+        __REALTIME_TIMESTAMP: String(at * 1000),
+        ...(unit === null ? {} : { UNIT: unit }),
+        MESSAGE: text,
+      }))
+      .map((entry) => `${JSON.stringify(entry)}\n`)
+      .join('');
   if (output === 'cat') return lines.map((line) => `${line.text}\n`).join('');
   return lines
     .map(

@@ -117,6 +117,7 @@ run inhibitors systemd-inhibit --list --no-legend --no-pager
 run cloud-init cloud-init status
 run clock timedatectl show --property=NTPSynchronized --value
 run boots journalctl --list-boots --output=json --no-pager
+run reboots journalctl UNIT=reboot.target JOB_RESULT=done --output=json --output-fields=UNIT --no-pager --quiet
 run our-units systemctl list-units 'gpu-provision-*.service' --state=activating,deactivating,reloading --plain --no-legend --no-pager
 say end ok`;
 

@@ -4,41 +4,58 @@
  * @module
  */
 
-/** Away for longer than this it was switched off, not rebooting. */
+/** Away for longer than this it was switched off after all, or lost a boot that never wrote its journal. */
 const OFF_SECONDS = 2 * 3600;
 /** Older reboots may be of another firmware. */
 const BOOT_LIMIT = 10;
 const MICROSECONDS = 1_000_000;
 
 /**
- * From `journalctl --list-boots --output=json` (entries in microseconds): seconds between the last message of one boot and the first of the
- * next, newest first. Empty for anything else.
+ * Seconds between the last message of a boot that ended in a reboot and the first of the next, newest first. A boot that ended in a power-off,
+ * or in nothing, says nothing about how long a reboot takes. Empty for anything that can't be understood.
+ * @param boots `journalctl --list-boots --output=json`: ids, entries in microseconds.
+ * @param reboots `journalctl UNIT=reboot.target JOB_RESULT=done --output=json`: a line for each boot that reached the target, which systemd
+ * says last before its journal ends. Where /var is unmounted before that, the line is missing, and so is the figure.
  */
-export function earlierBootSeconds(json: string): readonly number[] {
-  const boots = parse(json)
-    .map((boot) => ({ first: entry(boot, 'first_entry'), last: entry(boot, 'last_entry') }))
+export function earlierBootSeconds(boots: string, reboots: readonly string[]): readonly number[] {
+  const rebooted = new Set(reboots.flatMap((line) => textAt(parse(line), '_BOOT_ID') ?? []));
+  const sorted = list(parse(boots))
+    .map((boot) => ({
+      first: numberAt(boot, 'first_entry'),
+      last: numberAt(boot, 'last_entry'),
+      rebooted: rebooted.has(textAt(boot, 'boot_id') ?? ''),
+    }))
     .filter((boot) => Number.isFinite(boot.first) && Number.isFinite(boot.last))
     .toSorted((a, b) => a.first - b.first);
   const gaps: number[] = [];
-  for (const [index, boot] of boots.entries()) {
-    const before = boots[index - 1];
-    if (before === undefined) continue;
+  for (const [index, boot] of sorted.entries()) {
+    const before = sorted[index - 1];
+    if (before === undefined || !before.rebooted) continue;
     const seconds = Math.round((boot.first - before.last) / MICROSECONDS);
     if (seconds > 0 && seconds < OFF_SECONDS) gaps.unshift(seconds);
   }
   return gaps.slice(0, BOOT_LIMIT);
 }
 
-function parse(json: string): readonly unknown[] {
+function parse(json: string): unknown {
   try {
-    const value: unknown = JSON.parse(json);
-    return Array.isArray(value) ? value : [];
+    return JSON.parse(json);
   } catch {
-    return [];
+    return null;
   }
 }
 
-function entry(boot: unknown, field: string): number {
-  const value: unknown = typeof boot === 'object' && boot !== null ? Reflect.get(boot, field) : undefined;
-  return typeof value === 'number' ? value : Number.NaN;
+const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+
+const at = (value: unknown, field: string): unknown =>
+  typeof value === 'object' && value !== null ? Reflect.get(value, field) : undefined;
+
+function numberAt(value: unknown, field: string): number {
+  const found = at(value, field);
+  return typeof found === 'number' ? found : Number.NaN;
+}
+
+function textAt(value: unknown, field: string): string | null {
+  const found = at(value, field);
+  return typeof found === 'string' ? found : null;
 }

@@ -197,19 +197,32 @@ describe('facts of a host', () => {
 });
 
 describe('earlier boots', () => {
-  const at = (minutes: number): number => minutes * 60_000_000;
+  const minute = (minutes: number): number => minutes * 60_000_000;
+  const boot = (id: string, first: number, last: number): Record<string, unknown> => ({
+    boot_id: id,
+    first_entry: minute(first),
+    last_entry: minute(last),
+  });
+  const rebooted = (...ids: readonly string[]): string[] =>
+    ids.map((id) => JSON.stringify({ _BOOT_ID: id, UNIT: 'reboot.target', __CURSOR: 's=1' }));
 
-  it('are the gaps between boots, newest first, without the days it was switched off', () => {
-    const boots = [
-      { index: -2, first_entry: at(0), last_entry: at(100) },
-      { index: -1, first_entry: at(111), last_entry: at(500) },
-      { index: 0, first_entry: at(516), last_entry: at(600) },
-      { index: -3, first_entry: at(-9_000), last_entry: at(-8_000) },
-    ];
-    expect(earlierBootSeconds(JSON.stringify(boots))).toEqual([960, 660]);
+  it('are the gaps after a reboot, newest first, without the days it was switched off', () => {
+    const boots = [boot('b', 0, 100), boot('c', 111, 500), boot('d', 516, 600), boot('a', -9_000, -8_000)];
+    expect(earlierBootSeconds(JSON.stringify(boots), rebooted('a', 'b', 'c'))).toEqual([960, 660]);
+  });
+
+  it('leave out a host that was switched off for a while, and a boot whose end nobody knows', () => {
+    const boots = [boot('a', 0, 100), boot('b', 116, 500), boot('c', 511, 600)];
+    expect(earlierBootSeconds(JSON.stringify(boots), rebooted('b'))).toEqual([660]);
+    expect(earlierBootSeconds(JSON.stringify(boots), ['', 'null', '[]', '{"_BOOT_ID":7}'])).toEqual([]);
+  });
+
+  it('do not take boots without an id for each other', () => {
+    const boots = [{ first_entry: 0, last_entry: minute(1) }, boot('b', 12, 20)];
+    expect(earlierBootSeconds(JSON.stringify(boots), ['garbled'])).toEqual([]);
   });
 
   it.each(['', 'no journal', '{}', '[1,null,{"first_entry":"x"}]'])('are none for %j', (json) => {
-    expect(earlierBootSeconds(json)).toEqual([]);
+    expect(earlierBootSeconds(json, rebooted('a'))).toEqual([]);
   });
 });

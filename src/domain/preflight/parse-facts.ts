@@ -151,7 +151,7 @@ export function systemFacts(lines: FactLines): SystemFacts {
     cloudInit:
       /^status: (.+)$/.exec(lines.all('cloud-init').find((line) => line.startsWith('status:')) ?? '')?.[1] ?? null,
     clockSynchronized: clock === undefined ? null : clock === 'yes',
-    earlierBootSeconds: earlierBootSeconds(lines.all('boots').join('\n')),
+    earlierBootSeconds: earlierBootSeconds(lines.all('boots').join('\n'), lines.all('reboots')),
     ourUnits: lines.all('our-units').map((line) => line.trim().split(/\s+/)[0] ?? ''),
   };
 }
