@@ -48,7 +48,9 @@ describe('the disk question', () => {
     const again = await rig.untilAsked('disks#2');
     expect(again.question?.text).toContain('SERIAL-9');
     expect(world.approvals).toEqual([]);
-    await expect(rig.update('approve', { gate: 'disks', digest: 'SERIAL-1' })).rejects.toThrow();
+    await expect(rig.update('approve', { gate: 'disks', digest: 'SERIAL-1' })).rejects.toMatchObject({
+      cause: { message: expect.stringContaining('digest SERIAL-1 is void: the disks changed') },
+    });
     await rig.update('approve', { gate: 'disks', digest: 'SERIAL-9' });
     expect((await rig.end()).status.outcome).toBe('provisioned');
     expect(world.approvals).toEqual(['SERIAL-9']);

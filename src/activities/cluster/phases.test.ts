@@ -191,7 +191,7 @@ async function patchAs({ port, kubeconfig }: ClusterApi, manager: string, path: 
     key,
     headers,
   };
-  const status = await new Promise((resolve, reject) => {
+  const status = await new Promise<number | undefined>((resolve, reject) => {
     const sent = request(options, (response) => resolve(response.resume().statusCode)).once('error', reject);
     sent.end(JSON.stringify(body));
   });

@@ -124,10 +124,10 @@ export function poolProblem(pool: PoolFacts, wanted: StorageSpec['backend'] | nu
 }
 
 const TIB_IN_KIB = 1024 ** 3;
+const tib = (kib: number): string => `${(kib / TIB_IN_KIB).toFixed(1)} TiB`;
 
 /** `pool data (ZFS, 3.5 TiB, 3.5 TiB free)`. */
 export function describePool(name: string, { kind, totalKib, freeKib }: PoolFacts): string {
-  const tib = (kib: number): string => `${(kib / TIB_IN_KIB).toFixed(1)} TiB`;
   return `pool ${name} (${kind}, ${tib(totalKib)}, ${tib(freeKib)} free)`;
 }
 
