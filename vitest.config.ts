@@ -32,7 +32,7 @@ export default defineConfig({
         test: {
           name: 'vm',
           include: ['test/vm/**/*.test.ts'],
-          globalSetup: ['test/integration/global-setup.ts'],
+          globalSetup: ['test/vm/global-setup.ts'],
           // A machine without KVM uses a core while it boots, and none while it waits for a time-out of its own.
           fileParallelism: false,
           maxConcurrency: 3,

@@ -5,14 +5,14 @@
  */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { access, copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startChild } from '../tools/child.js';
 import { freePort } from '../tools/free-port.js';
 import type { Workshop } from '../tools/workshop.js';
 import { grubReads, truncateOnDisk } from './disk.js';
-import { NEW_NVRAM, qemuArguments, type Firmware, type Hardware, type Wiring } from './hardware.js';
+import { NEW_NVRAM, qemuArguments, type Hardware, type Wiring } from './hardware.js';
 import type { BaseImage } from './image.js';
 import { qmp } from './qmp.js';
 
@@ -43,15 +43,33 @@ export type Lifetime = 'ours' | 'its-own';
 interface Description extends Hardware {
   readonly port: number;
   readonly key: string;
+  readonly hostKey: string;
   readonly rootOffset: number;
 }
+
+/** A running machine, kept as it was at one moment: any number of machines can go on from there. */
+export interface Checkpoint {
+  readonly folder: string;
+  readonly base: BaseImage;
+  readonly hardware: Hardware;
+}
+
+/** Files of a machine, below its folder. */
+const FILES = {
+  disk: 'disk.raw',
+  nvram: 'nvram.fd',
+  consoleLog: 'console.log',
+  /** Memory and devices of a machine that goes on from a checkpoint, until it does. */
+  memory: 'memory',
+} as const;
+const COPY_TIMEOUT_SECONDS = 120;
 
 export class Machine {
   private constructor(
     readonly folder: string,
     readonly ssh: SshAccess,
     private readonly wiring: Wiring,
-    private readonly rootOffset: number,
+    private readonly base: BaseImage,
     private readonly lifetime: Lifetime,
   ) {}
 
@@ -64,14 +82,35 @@ export class Machine {
     lifetime: Lifetime = 'its-own',
   ): Promise<Machine> {
     await mkdir(folder, { recursive: true });
+    await copyDisk(workshop, base.disk, join(folder, FILES.disk));
+    if (hardware.firmware === 'uefi') await copyFile(NEW_NVRAM, join(folder, FILES.nvram));
+    return Machine.describe(folder, base, hardware, lifetime);
+  }
+
+  /** A new machine in this folder that, once switched on, goes on from the checkpoint. Its clock is that of the checkpoint. */
+  static async from(
+    { folder: kept, base, hardware }: Checkpoint,
+    folder: string,
+    workshop: Workshop,
+    lifetime: Lifetime = 'its-own',
+  ): Promise<Machine> {
+    await mkdir(folder, { recursive: true });
+    await copyDisk(workshop, join(kept, FILES.disk), join(folder, FILES.disk));
+    for (const file of await readdir(kept))
+      if (file !== FILES.disk) await copyFile(join(kept, file), join(folder, file));
+    return Machine.describe(folder, base, hardware, lifetime);
+  }
+
+  private static async describe(
+    folder: string,
+    base: BaseImage,
+    hardware: Hardware,
+    lifetime: Lifetime,
+  ): Promise<Machine> {
     const port = await freePort();
-    // Raw and not an overlay, so that programs of the file system can look at it while the machine runs. Holes stay holes.
-    await workshop.run(['cp', '--sparse=always', '--reflink=auto', base.disk, join(folder, 'disk.raw')], {
-      timeoutSeconds: 120,
-    });
-    if (hardware.firmware === 'uefi') await copyFile(NEW_NVRAM, join(folder, 'nvram.fd'));
     await writeFile(join(folder, 'known_hosts'), `[127.0.0.1]:${port} ${base.hostKey}\n`);
-    const description: Description = { ...hardware, port, key: base.clientKey, rootOffset: base.rootOffset };
+    const { clientKey: key, hostKey, rootOffset } = base;
+    const description: Description = { ...hardware, port, key, hostKey, rootOffset };
     await writeFile(join(folder, 'machine.json'), JSON.stringify(description));
     return Machine.open(folder, lifetime);
   }
@@ -81,19 +120,20 @@ export class Machine {
     const text = await readFile(join(folder, 'machine.json'), 'utf8').catch(() => {
       throw new Error(`no machine in ${folder}`);
     });
-    const { port, key, rootOffset, ...hardware } = JSON.parse(text) as Description;
+    const { port, key, hostKey, rootOffset, ...hardware } = JSON.parse(text) as Description;
     const ssh = { host: '127.0.0.1', port, user: SSH_USER, key, knownHosts: join(folder, 'known_hosts') } as const;
     const wiring: Wiring = {
       ...hardware,
       serial: SERIAL,
-      disk: join(folder, 'disk.raw'),
-      nvram: join(folder, 'nvram.fd'),
+      disk: join(folder, FILES.disk),
+      nvram: join(folder, FILES.nvram),
       sshPort: port,
       qmp: join(folder, 'qmp.sock'),
       console: join(folder, 'console.sock'),
-      consoleLog: join(folder, 'console.log'),
+      consoleLog: join(folder, FILES.consoleLog),
     };
-    return new Machine(folder, ssh, wiring, rootOffset, lifetime);
+    const base = { disk: wiring.disk, clientKey: key, hostKey, rootOffset };
+    return new Machine(folder, ssh, wiring, base, lifetime);
   }
 
   /** Unix socket of the serial console; QEMU serves one client at a time. */
@@ -101,8 +141,9 @@ export class Machine {
     return this.wiring.console;
   }
 
-  get firmware(): Firmware {
-    return this.wiring.firmware;
+  get hardware(): Hardware {
+    const { firmware, extra } = this.wiring;
+    return extra === undefined ? { firmware } : { firmware, extra };
   }
 
   /** What the console said so far, over all boots. */
@@ -118,7 +159,7 @@ export class Machine {
   /** Leaves only the first bytes of a file. The machine must be off. */
   async truncateOnDisk(path: string, bytes: number): Promise<void> {
     if ((await this.power()) === 'on') throw new Error(`the machine is on: its kernel would not see ${path} change`);
-    await truncateOnDisk(this.wiring.disk, this.rootOffset, path, bytes);
+    await truncateOnDisk(this.wiring.disk, this.base.rootOffset, path, bytes);
   }
 
   async power(): Promise<Power> {
@@ -137,7 +178,13 @@ export class Machine {
   async powerOn(): Promise<void> {
     if ((await this.power()) === 'on') return;
     await Promise.all([this.wiring.qmp, this.wiring.console].map((path) => rm(path, { force: true })));
-    const failed = this.lifetime === 'ours' ? this.startOurs() : this.startDetached();
+    const memory = join(this.folder, FILES.memory);
+    const goesOn = await stat(memory).then(
+      () => true,
+      () => false,
+    );
+    const argv = [...qemuArguments(this.wiring), ...(goesOn ? ['-incoming', `exec:cat ${memory}`] : [])];
+    const failed = this.lifetime === 'ours' ? this.startOurs(argv) : this.startDetached(argv);
     const up = async (): Promise<void> => {
       const end = Date.now() + MONITOR_TIMEOUT_MS;
       while ((await this.power()) === 'off') {
@@ -147,23 +194,52 @@ export class Machine {
     };
     try {
       await Promise.race([up(), failed]);
+      if (goesOn) await Promise.race([this.goOn(memory), failed]);
     } finally {
       failed.catch(() => undefined);
     }
   }
 
+  private async goOn(memory: string): Promise<void> {
+    const status = async (): Promise<string> =>
+      ((await qmp(this.wiring.qmp, 'query-status')) as { status: string }).status;
+    while ((await status()) === 'inmigrate') await delay(LOOK_EVERY_MS);
+    await qmp(this.wiring.qmp, 'cont');
+    await rm(memory);
+  }
+
+  /** Keeps this machine, which must run, in an empty folder, and switches it off. */
+  async checkpoint(folder: string, workshop: Workshop): Promise<Checkpoint> {
+    const migration = async (): Promise<string> =>
+      ((await qmp(this.wiring.qmp, 'query-migrate')) as { status: string }).status;
+    await mkdir(folder, { recursive: true });
+    await qmp(this.wiring.qmp, 'stop');
+    await qmp(this.wiring.qmp, 'migrate', { uri: `exec:cat > ${join(folder, FILES.memory)}` });
+    let state = await migration();
+    while (state !== 'completed') {
+      if (state === 'failed') throw new Error(`QEMU cannot write ${folder}/${FILES.memory}; see ${this.qemuLog}`);
+      await delay(LOOK_EVERY_MS);
+      state = await migration();
+    }
+    await this.powerOff();
+    await copyDisk(workshop, this.wiring.disk, join(folder, FILES.disk));
+    await copyFile(this.wiring.consoleLog, join(folder, FILES.consoleLog));
+    if (this.hardware.firmware === 'uefi') await copyFile(this.wiring.nvram, join(folder, FILES.nvram));
+    return { folder, base: this.base, hardware: this.hardware };
+  }
+
   /** Rejects when QEMU ends. */
-  private startOurs(): Promise<never> {
-    const child = startChild(['qemu-system-x86_64', ...qemuArguments(this.wiring)], { logFile: this.qemuLog });
+  private startOurs(argv: readonly string[]): Promise<never> {
+    const child = startChild(['qemu-system-x86_64', ...argv], { logFile: this.qemuLog });
     return child.exited.then(({ code }) => {
       throw new Error(`QEMU ended with ${code}: ${child.output()}`);
     });
   }
 
   /** Rejects when QEMU ends. */
-  private startDetached(): Promise<never> {
+  private startDetached(argv: readonly string[]): Promise<never> {
     const log = openSync(this.qemuLog, 'a');
-    const child = spawn('qemu-system-x86_64', qemuArguments(this.wiring), {
+    const child = spawn('qemu-system-x86_64', argv, {
       detached: true,
       stdio: ['ignore', log, log],
     });
@@ -215,4 +291,9 @@ export class Machine {
     await this.powerOff();
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+/** Raw and not an overlay, so that programs of the file system can look at it while the machine runs. Holes stay holes. */
+async function copyDisk(workshop: Workshop, from: string, to: string): Promise<void> {
+  await workshop.run(['cp', '--sparse=always', '--reflink=auto', from, to], { timeoutSeconds: COPY_TIMEOUT_SECONDS });
 }

@@ -32,9 +32,9 @@ async function up(options: readonly string[]): Promise<void> {
   const machine = await Machine.open(folder).catch(async () =>
     Machine.create(folder, await baseImage(workshop), workshop, hardware),
   );
-  if (machine.firmware !== hardware.firmware)
+  if (machine.hardware.firmware !== hardware.firmware)
     throw new Error(
-      `the machine that is here boots by ${machine.firmware}; throw it away first: npm run lab:vm -- down`,
+      `the machine that is here boots by ${machine.hardware.firmware}; throw it away first: npm run lab:vm -- down`,
     );
   await machine.powerOn();
   const seconds = await untilReachable(machine.ssh);

@@ -19,8 +19,10 @@ export interface Scenario {
   readonly name: string;
   /** On the host before the run begins. */
   readonly prepare?: string;
-  /** Done once, while the question about the reboot is open. */
-  readonly whenAsked?: 'cut-power' | { readonly script: string };
+  /** On the host each time the question about the reboot is open. */
+  readonly beforeEachAnswer?: string;
+  /** Done once, while that question is open the first time. */
+  readonly whenAsked?: 'cut-power';
   /** Questions that are asked; a power cut voids the first one. */
   readonly approvals: number;
   readonly ends: Extract<Outcome, 'provisioned' | 'restored' | 'refused'>;
@@ -108,23 +110,13 @@ echo 0000:87:00.0 > /sys/bus/pci/drivers_probe`,
     drivers: 'native',
   },
   {
-    name: 'the power is cut while the approval waits',
+    name: 'the power is cut while the approval waits, and GRUB keeps what Ubuntu keeps after failed boots',
+    beforeEachAnswer:
+      'for set in initrdfail=1 prev_entry=1 recordfail=1; do grub-editenv - set $set; done; sync -f /boot/grub/grubenv',
     whenAsked: 'cut-power',
     approvals: 2,
     ends: 'provisioned',
     boots: ['default', 'known-good', 'trial'],
-    counts: ONE_REBOOT,
-    drivers: 'vfio-pci',
-  },
-  {
-    name: 'the values of GRUB that Ubuntu keeps after failed boots are set',
-    whenAsked: {
-      script:
-        'grub-editenv - set initrdfail=1; grub-editenv - set prev_entry=1; grub-editenv - set recordfail=1; sync -f /boot/grub/grubenv',
-    },
-    approvals: 1,
-    ends: 'provisioned',
-    boots: ['default', 'trial'],
     counts: ONE_REBOOT,
     drivers: 'vfio-pci',
   },

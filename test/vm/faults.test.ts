@@ -60,6 +60,36 @@ const startBmc =
     return { spec: { ...bmc.spec, credentials: `file:${file}` }, close: () => bmc.close() };
   };
 
+/** Approves, and cuts the power when the order for the trial is written, before or after it is durable. */
+async function cutWhileArming(site: BootSite, run: BootRun, when: 'before' | 'after'): Promise<void> {
+  // The host's own sync waits there.
+  const stop = 'if grep -q "^gp_trial=1" /boot/grub/grubenv; then touch /run/arming; sleep 120; fi';
+  await site.sh(`cat > /usr/local/sbin/sync <<'SCRIPT'
+#!/bin/sh
+${when === 'before' ? stop : ''}
+/usr/bin/sync "$@"
+${when === 'after' ? `case $1 in -f) ${stop} ;; esac` : ''}
+SCRIPT
+chmod 755 /usr/local/sbin/sync; sync -f /usr/local/sbin/sync`);
+  await run.approve();
+  await until('the order is written', async () => (await site.sh('ls /run/arming 2>/dev/null || :')) !== '');
+  const { length } = site.timeline.boots;
+  await site.machine.powerCycle();
+  await untilUp(site, length);
+  await site.sh('rm -f /usr/local/sbin/sync');
+}
+
+const untilUp = (site: BootSite, boot: number): Promise<void> =>
+  until('the host is back', () => (site.timeline.boots[boot]?.answeredAt ?? null) !== null);
+
+/** Whatever was armed is gone. */
+async function expectDefaultNext(site: BootSite): Promise<void> {
+  const { length } = site.timeline.boots;
+  await site.machine.powerCycle();
+  await untilUp(site, length);
+  expect(entries(site).at(-1)).toBe('default');
+}
+
 describe.concurrent('a machine that really boots', () => {
   it.for<[Firmware, BmcKind]>([
     ['bios', 'ipmi'],
@@ -144,7 +174,7 @@ systemctl daemon-reload`);
     expect(said).toHaveLength(1);
   });
 
-  it('boots known-good after a power cut in the middle of a build, and GRUB reads every staged file as Linux does', async ({
+  it('boots known-good after a power cut in the middle of a build, and after one in the middle of arming at most the approved trial', async ({
     onTestFinished,
   }) => {
     const unseen: Record<string, readonly string[]> = {};
@@ -159,56 +189,37 @@ systemctl daemon-reload`);
     await delay(3_000);
     const cutAt = Date.now();
     await site.machine.powerCycle();
-    await run.approve();
+    await run.untilAsked('reboot');
+    await cutWhileArming(site, run, 'after');
     const status = await run.end();
-    report('power cut during update-initramfs', status, site.timeline.boots, cutAt);
+    report('power cut during update-initramfs, and after the order was durable', status, site.timeline.boots, cutAt);
     expect(status.outcome, story(status)).toBe('provisioned');
     expect(entries(site)).toEqual(['default', 'known-good', 'trial']);
+    // GRUB reads every staged file as Linux does, after each step.
     expect(Object.keys(unseen).length).toBeGreaterThan(15);
     expect(Object.entries(unseen).filter(([, paths]) => paths.length > 0)).toEqual([]);
+    await expectDefaultNext(site);
   });
 
-  it.for<['before' | 'after', readonly string[]]>([
-    ['before', ['default', 'known-good', 'default']],
-    ['after', ['default', 'trial']],
-  ])(
-    'a power cut %s an order for the trial is durable never leads to a later trial',
-    async ([when, expected], { onTestFinished }) => {
-      const site = await BootSite.start({ onTestFinished });
-      const run = await site.begin();
-      await run.untilAsked('reboot');
-      // The host's sync waits for us, once the order is written.
-      const stop = 'if grep -q "^gp_trial=1" /boot/grub/grubenv; then touch /run/arming; sleep 120; fi';
-      await site.sh(`cat > /usr/local/sbin/sync <<'SCRIPT'
-#!/bin/sh
-${when === 'before' ? stop : ''}
-/usr/bin/sync "$@"
-${when === 'after' ? `case $1 in -f) ${stop} ;; esac` : ''}
-SCRIPT
-chmod 755 /usr/local/sbin/sync; sync -f /usr/local/sbin/sync`);
-      await run.approve();
-      await until('the order is written', async () => (await site.sh('ls /run/arming 2>/dev/null || :')) !== '');
-      const cutAt = Date.now();
-      await site.machine.powerOff();
-      // Not before the worker knows that its host is gone.
-      await delay(2_000);
-      await site.machine.powerOn();
-      await until('the host is back', async () => (site.timeline.boots[1]?.answeredAt ?? null) !== null);
-      await site.sh('rm -f /usr/local/sbin/sync');
-      const status = await run.end();
-      report(`power cut ${when} the order is durable`, status, site.timeline.boots, cutAt);
-      expect(status.outcome, story(status)).toBe(when === 'before' ? 'restored' : 'provisioned');
-      expect(entries(site)).toEqual(expected);
-      // Whatever was armed is gone: the next boot is the default.
-      const boots = site.timeline.boots.length;
-      await site.machine.powerCycle();
-      await until('the host is back', () => (site.timeline.boots[boots]?.answeredAt ?? null) !== null);
-      expect(entries(site).at(-1)).toBe('default');
-    },
-  );
+  it('is undone when the power is cut before the order for the trial is durable, and no trial boots later', async ({
+    onTestFinished,
+  }) => {
+    const site = await BootSite.start({ onTestFinished });
+    const before = await site.snapshot();
+    const run = await site.begin();
+    await run.untilAsked('reboot');
+    await cutWhileArming(site, run, 'before');
+    await expectRestored('power cut before the order was durable', site, run, before);
+    expect(entries(site)).toEqual(['default', 'known-good', 'default']);
+    await expectDefaultNext(site);
+  });
 
   it('is refused with a stranger in an IOMMU group, or a ninth device on vfio-pci', async ({ onTestFinished }) => {
-    const site = await BootSite.start({ onTestFinished, hardware: { firmware: 'bios', extra: ['stranger', 'ninth'] } });
+    const site = await BootSite.start({
+      onTestFinished,
+      fresh: true,
+      hardware: { firmware: 'bios', extra: ['stranger', 'ninth'] },
+    });
     await site.sh(`modprobe vfio-pci
 echo vfio-pci > /sys/bus/pci/devices/${NINTH_ADDRESS}/driver_override
 echo ${NINTH_ADDRESS} > /sys/bus/pci/drivers/e1000e/unbind
@@ -221,7 +232,7 @@ echo ${NINTH_ADDRESS} > /sys/bus/pci/drivers_probe`);
     expect(await site.snapshot()).toEqual(before);
   });
 
-  it('reboots exactly once, though the worker is killed when the reboot is asked for and while the host boots', async ({
+  it('reboots exactly once though the worker is killed twice, is left alone by a second run, and is given back by hand at the serial console', async ({
     onTestFinished,
   }) => {
     await buildWorker();
@@ -247,39 +258,7 @@ echo ${NINTH_ADDRESS} > /sys/bus/pci/drivers_probe`);
     expect(status.outcome, story(status)).toBe('provisioned');
     expect(status.counts).toEqual({ forwardReboots: 1, undoReboots: 0, powerCycles: 0 });
     expect(entries(site)).toEqual(['default', 'trial']);
-  });
 
-  it('stops when another host key answers after the reboot, and says both fingerprints', async ({ onTestFinished }) => {
-    const site = await BootSite.start({ onTestFinished, boot: { deadManSeconds: 60 } });
-    // In trial boots only: the key lies on the shared root file system.
-    await site.sh(`mkdir -p /etc/systemd/system/ssh.service.d
-cat > /etc/systemd/system/ssh.service.d/boot-lab.conf <<'UNIT'
-[Service]
-ExecStartPre=sh -c 'grep -q gpu-provision.trial= /proc/cmdline || exit 0; ssh-keygen -q -t ed25519 -N "" -f /run/other_key && mount --bind /run/other_key /etc/ssh/ssh_host_ed25519_key'
-UNIT
-systemctl daemon-reload`);
-    const before = await site.snapshot();
-    const pinned = (await site.sh('ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub')).split(' ')[1] ?? 'none';
-    const run = await site.begin();
-    await run.approve();
-    const asked = await run.untilAsked('needs-hands');
-    const fingerprints = new Set(story(asked).match(/SHA256:[\w+/]{43}/g));
-    expect([...fingerprints], story(asked)).toContain(pinned);
-    expect(fingerprints.size).toBe(2);
-    // Nobody confirms that trial, so it ends by itself.
-    await until('known-good answers', () => (site.timeline.boots[2]?.answeredAt ?? null) !== null);
-    await run.answer('resume', 'needs-hands');
-    await expectRestored('another host key', site, run, before);
-  });
-
-  it('once provisioned is left alone by a second run, and given back by hand at the serial console', async ({
-    onTestFinished,
-  }) => {
-    const site = await BootSite.start({ onTestFinished });
-    const run = await site.begin();
-    await run.approve();
-    const first = await run.end();
-    expect(first.outcome, story(first)).toBe('provisioned');
     const before = await site.snapshot();
     const again = await (await site.begin()).end();
     expect(again.outcome, story(again)).toBe('provisioned');
@@ -300,8 +279,31 @@ systemctl daemon-reload`);
     console.type('update-initramfs -u -k all');
     await console.hear(/Generating .*\n[^]*# $/);
     console.type('reboot');
-    await until('the host is back', () => (site.timeline.boots[2]?.answeredAt ?? null) !== null);
+    await untilUp(site, 2);
     expect(entries(site)).toEqual(['default', 'trial', 'default']);
     expect(await site.drivers()).toEqual(on('e1000e'));
+  });
+
+  it('stops when another host key answers after the reboot, and says both fingerprints', async ({ onTestFinished }) => {
+    const site = await BootSite.start({ onTestFinished, boot: { deadManSeconds: 60 } });
+    // In trial boots only: the key lies on the shared root file system.
+    await site.sh(`mkdir -p /etc/systemd/system/ssh.service.d
+cat > /etc/systemd/system/ssh.service.d/boot-lab.conf <<'UNIT'
+[Service]
+ExecStartPre=sh -c 'grep -q gpu-provision.trial= /proc/cmdline || exit 0; ssh-keygen -q -t ed25519 -N "" -f /run/other_key && mount --bind /run/other_key /etc/ssh/ssh_host_ed25519_key'
+UNIT
+systemctl daemon-reload`);
+    const before = await site.snapshot();
+    const pinned = (await site.sh('ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub')).split(' ')[1] ?? 'none';
+    const run = await site.begin();
+    await run.approve();
+    const asked = await run.untilAsked('needs-hands');
+    const fingerprints = new Set(story(asked).match(/SHA256:[\w+/]{43}/g));
+    expect([...fingerprints], story(asked)).toContain(pinned);
+    expect(fingerprints.size).toBe(2);
+    // Nobody confirms that trial, so it ends by itself.
+    await untilUp(site, 2);
+    await run.answer('resume', 'needs-hands');
+    await expectRestored('another host key', site, run, before);
   });
 });

@@ -3,23 +3,23 @@
  * @module
  */
 import { randomUUID } from 'node:crypto';
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
-import { inject, type TestContext } from 'vitest';
+import { inject } from 'vitest';
+import { withLock } from '../../lab/tools/lock.js';
 import { thisMachine } from '../../lab/tools/workshop.js';
 import { GPU_ADDRESSES, GPU_ID, type Hardware } from '../../lab/vm/hardware.js';
 import { baseImage } from '../../lab/vm/image.js';
-import { HOST_NAME, Machine, SERIAL } from '../../lab/vm/machine.js';
+import { HOST_NAME, Machine, SERIAL, type Checkpoint } from '../../lab/vm/machine.js';
 import { onHost, untilReachable } from '../../lab/vm/reach.js';
 import { hostQueue, watchQueue, WORKFLOW_QUEUE } from '../../src/domain/run/messages.js';
 import type { PhaseName } from '../../src/domain/run/phases.js';
 import type { BmcSpec, ServerSpec } from '../../src/domain/spec.js';
 import { createActivities } from '../../src/worker.js';
 import { serverSpec } from '../support/server-spec.js';
-import { BootRun } from './run.js';
+import { BootRun, story } from './run.js';
 import { Timeline } from './timeline.js';
 
 Runtime.install({
@@ -32,8 +32,10 @@ const ISOLATION: readonly PhaseName[] = ['preflight', 'node-preparation', 'gpu-i
 
 export interface SiteOptions {
   /** Of the test: its machine, worker and connections end with it. */
-  readonly onTestFinished: TestContext['onTestFinished'];
+  readonly onTestFinished: (end: () => Promise<void>) => void;
   readonly hardware?: Hardware;
+  /** A machine as its disk was made, booted for this test, instead of one on which phase 2 has been done already. */
+  readonly fresh?: boolean;
   readonly boot?: Partial<ServerSpec['boot']>;
   readonly bmc?: (machine: Machine) => Promise<{ readonly spec: BmcSpec; close(): Promise<void> }>;
   /** Called after an activity has had its effect, before Temporal knows. */
@@ -56,11 +58,12 @@ export class BootSite {
   }
 
   static async start(options: SiteOptions): Promise<BootSite> {
-    const { onTestFinished } = options;
+    const { onTestFinished, hardware = { firmware: 'bios' }, fresh = false } = options;
     const workshop = thisMachine();
-    const base = await baseImage(workshop);
-    const folder = await mkdtemp(join(tmpdir(), 'gpu-provision-vm-'));
-    const machine = await Machine.create(folder, base, workshop, options.hardware, 'ours');
+    const folder = await mkdtemp(join(inject('vmFolder'), 'machine-'));
+    const machine = fresh
+      ? await Machine.create(folder, await baseImage(workshop), workshop, hardware, 'ours')
+      : await Machine.from(await prepared(hardware), folder, workshop, 'ours');
     onTestFinished(() => machine.destroy());
     await machine.powerOn();
     const bmc = await options.bmc?.(machine);
@@ -73,6 +76,7 @@ export class BootSite {
     onTestFinished(() => site.timeline.stop());
     if (options.ownWorker !== true) await startWorker(site, options);
     await untilReachable(machine.ssh);
+    if (!fresh) await site.sh(`date -s @${Math.round(Date.now() / 1_000)}`);
     return site;
   }
 
@@ -115,6 +119,27 @@ export class BootSite {
     );
     return out.trim().split('\n').toSorted();
   }
+}
+
+/** A running machine on which phases 1 and 2 are done, made by the first test of this session that needs it. */
+async function prepared(hardware: Hardware): Promise<Checkpoint> {
+  const folder = join(inject('vmFolder'), hardware.firmware);
+  const wait = (): void => undefined;
+  return withLock(`${folder}.lock`, wait, async () => {
+    const made = await readFile(`${folder}.json`, 'utf8').catch(() => null);
+    if (made !== null) return JSON.parse(made) as Checkpoint;
+    const ends: (() => Promise<void>)[] = [];
+    try {
+      const site = await BootSite.start({ onTestFinished: (end) => ends.push(end), hardware, fresh: true });
+      const status = await (await site.begin(['preflight', 'node-preparation'])).end();
+      if (status.outcome !== 'provisioned') throw new Error(story(status));
+      const checkpoint = await site.machine.checkpoint(folder, thisMachine());
+      await writeFile(`${folder}.json`, JSON.stringify(checkpoint));
+      return checkpoint;
+    } finally {
+      for (const end of ends.toReversed()) await end();
+    }
+  });
 }
 
 async function startWorker(site: BootSite, { after, onTestFinished }: SiteOptions): Promise<void> {

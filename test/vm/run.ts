@@ -3,16 +3,27 @@
  * @module
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { ServiceError, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import type { RunStatus } from '../../src/domain/run/messages.js';
 
 const LOOK_EVERY_MS = 500;
+/** From the death of a worker until the next one answers, on a busy machine. */
+const WITHOUT_WORKER_MS = 120_000;
 
 export class BootRun {
   constructor(readonly handle: WorkflowHandle) {}
 
-  status(): Promise<RunStatus> {
-    return this.handle.query<RunStatus>('status');
+  /** Asks again while no worker answers: tests kill theirs. */
+  async status(): Promise<RunStatus> {
+    const end = Date.now() + WITHOUT_WORKER_MS;
+    for (;;) {
+      try {
+        return await this.handle.query<RunStatus>('status');
+      } catch (error) {
+        if (!(error instanceof ServiceError) || Date.now() > end) throw error;
+        await delay(LOOK_EVERY_MS);
+      }
+    }
   }
 
   /** Resolves when this question is asked. Throws when another one is, or the run ends. */
