@@ -16,7 +16,9 @@ export function report(name: string, status: RunStatus, boots: readonly SeenBoot
   const parts = [
     `${status.outcome ?? 'open'} after ${seconds(Date.parse(status.startedAt), Date.parse(status.endedAt ?? status.now))}`,
     `${boots.length - 1} boots after the first`,
-    ...status.phases.flatMap(({ name, seconds: took }) => (took === null ? [] : [`${name} ${Math.round(took)} s`])),
+    ...status.phases.flatMap((phase) =>
+      phase.seconds === null ? [] : [`${phase.name} ${Math.round(phase.seconds)} s`],
+    ),
   ];
   if (failedAt !== undefined && safe?.answeredAt) parts.push(`safe after ${seconds(failedAt, safe.answeredAt)}`);
   if (failedAt !== undefined && status.outcome === 'restored')
