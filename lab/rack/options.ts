@@ -21,6 +21,8 @@ export interface SimulatedHostOptions {
   readonly initramfsMilliseconds?: number;
   /** What `panic=30` takes, default 200. */
   readonly panicMilliseconds?: number;
+  /** What the initramfs waits for a root disk that is not there, default 200; 30 seconds on a real host. */
+  readonly rootWaitMilliseconds?: number;
   /** False: /boot is on a device that GRUB can only read (md RAID, LVM). */
   readonly grubenvWritable?: boolean;
   /** False: no IOMMU in firmware. */
@@ -122,7 +124,7 @@ export interface SimulatedHost {
   readonly isUp: boolean;
   /** Commands that asked for a reboot, in order. */
   readonly rebootRequests: readonly string[];
-  /** Where the machine stands or hangs: `off`, `firmware`, `grub-menu`, `initramfs`, `system`, `emergency`, `panic`. */
+  /** Where the machine stands or hangs: `off`, `firmware`, `grub-menu`, `initramfs`, `initramfs-shell`, `halted`, `system`, `emergency`, `panic`. */
   readonly stage: string;
   /** Behind the system's back; null when there is no such file. As root, on the live file system. */
   readFile(path: string): string | null;

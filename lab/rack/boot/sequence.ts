@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { directory, textOf } from '../disk/entry.js';
 import { MemoryVolume } from '../disk/volume.js';
-import { delay, forever } from '../machine/clock.js';
+import { delay } from '../machine/clock.js';
 import { Kernel, type BootParameters } from '../machine/kernel.js';
 import type { Machine } from '../machine/machine.js';
 import type { BootCause } from '../options.js';
@@ -13,6 +13,8 @@ import { PROGRAMS } from '../programs/index.js';
 import { SystemManager } from '../systemd/manager.js';
 import { runGrub, type GrubOutcome } from './grub.js';
 import { imageTree, unpackImage } from './initramfs-image.js';
+import { initramfs } from './initramfs.js';
+import { stage } from './stage.js';
 
 const FIRMWARE_MS = 400;
 
@@ -120,7 +122,7 @@ async function startKernel(
   }
   machine.enter('initramfs');
   machine.reached('initramfs');
-  if (!(await initramfs(machine, kernel, signal))) return;
+  await initramfs(machine, kernel, signal);
   machine.disk.mount();
   kernel.switchRoot(machine.disk);
   machine.enter('system');
@@ -133,56 +135,5 @@ async function startKernel(
   } else {
     machine.enter('emergency');
     machine.reached('emergency');
-  }
-}
-
-/** `/init`: false when it ends in a panic. */
-async function initramfs(machine: Machine, kernel: Kernel, signal: AbortSignal): Promise<boolean> {
-  const fs = kernel.fileSystem(0);
-  for (const name of scriptsIn(fs.text('/scripts/init-top/ORDER') ?? '')) {
-    await stage(machine, `init-top/${name}`, kernel.parameters.commandLine, signal);
-    // The exit status is ignored, as run_scripts does.
-    const end = await kernel.execute([`/scripts/init-top/${name}`]);
-    for (const line of `${end.stdout}${end.stderr}`.split('\n').filter((text) => text !== '')) machine.print(line);
-  }
-  for (const line of (fs.text('/conf/modules') ?? '').split('\n').filter((text) => text.trim() !== '')) {
-    const [module = ''] = line.trim().split(/\s+/);
-    kernel.loadModule(module, fs);
-  }
-  const fault = machine.strike('boot', 'mount-root', kernel.parameters.commandLine);
-  if (fault?.kind === 'hang') await forever(signal);
-  const wanted = /\broot=(?:UUID=)?(\S+)/.exec(kernel.parameters.commandLine)?.[1] ?? '';
-  const rootThere = (wanted === machine.rootUuid || wanted === '/dev/nvme0n1p2') && kernel.modules.has('nvme');
-  if (!rootThere || fault !== null) {
-    machine.print(`ALERT!  UUID=${wanted} does not exist.  Dropping to a shell!`);
-    machine.print(`(initramfs)`);
-    machine.panic(`initramfs: root ${wanted} not found`);
-    return false;
-  }
-  return true;
-}
-
-export function scriptsIn(order: string): readonly string[] {
-  return [...order.matchAll(/^\/scripts\/[\w-]+\/(\S+)/gm)].map(([, name = '']) => name);
-}
-
-/** Asks the fault table on entering a stage. */
-async function stage(machine: Machine, name: string, commandLine: string, signal: AbortSignal): Promise<void> {
-  const effect = machine.strike('boot', name, commandLine);
-  switch (effect?.kind) {
-    case undefined:
-      return;
-    case 'hang':
-      return forever(signal);
-    case 'delay':
-      return delay(effect.ms, signal);
-    case 'panic':
-      machine.panic(effect.text ?? `fault at ${name}`);
-      return forever(signal);
-    case 'power-cut':
-      machine.powerFails(effect.restoreAfterMs);
-      return forever(signal);
-    default:
-      throw new Error(`the boot stage ${name} can't have the effect ${effect?.kind ?? ''}`);
   }
 }

@@ -106,7 +106,7 @@ export function procTree(kernel: Kernel): Map<string, Entry> {
       '/proc/sysrq-trigger',
       attribute(
         () => '',
-        (text) => kernel.machine.sysrq(text.trim()),
+        (text) => kernel.machine.sysrq(text.charAt(0)),
         0o200,
       ),
     ],

@@ -30,6 +30,7 @@ import type { BootParameters, Kernel } from './kernel.js';
 const MAX_CONSOLE_LINES = 5_000;
 const MAX_COMMANDS = 2_000;
 const DEFAULT_WAIT_MS = 10_000;
+const PANIC_MS = 200;
 
 export interface MachineEnvironment {
   readonly faults: FaultTable;
@@ -289,10 +290,14 @@ export class Machine implements SimulatedHost {
     this.print(`Rebooting in ${seconds} seconds..`);
     const signal = this.session?.signal;
     if (signal !== undefined)
-      delay(this.options.panicMilliseconds ?? 200, signal).then(
+      this.panicDelay(signal).then(
         () => this.restart('panic'),
         () => {},
       );
+  }
+
+  panicDelay(signal: AbortSignal): Promise<void> {
+    return delay(this.options.panicMilliseconds ?? PANIC_MS, signal);
   }
 
   // --- what stages and programs use -----------------------------------------------------------------------------------

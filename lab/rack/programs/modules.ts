@@ -6,7 +6,8 @@ import { BUILTIN_MODULES, KERNEL_MODULES, moduleName } from '../pci/modules.js';
 import { type Program, type Programs, fail, parseArgs } from '../shell/program.js';
 
 const modprobe: Program = (call) => {
-  const { flags, rest } = parseArgs(call.args, ['-d', '-C', '-S']);
+  const given = (call.env.get('MODPROBE_OPTIONS') ?? '').split(/\s+/).filter((word) => word !== '');
+  const { flags, rest } = parseArgs([...given, ...call.args], ['-d', '-C', '-S']);
   const quiet = flags.has('-q') || flags.has('--quiet');
   if (flags.has('-r') || flags.has('--remove')) {
     for (const name of rest) {
