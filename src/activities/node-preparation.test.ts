@@ -5,7 +5,7 @@ import { judge } from '../domain/preflight/checks.js';
 import { GRUB_CUSTOM_CFG, KNOWN_GOOD_CURRENT, KNOWN_GOOD_DIR } from '../domain/host-layout.js';
 import { LVM_CONF_PATH } from '../domain/preparation/lvm-filter.js';
 import { stepsOf, type StepResult } from '../domain/run/steps.js';
-import type { ProvisionError } from '../ports/failure.js';
+import { ProvisionError } from '../ports/failure.js';
 import type { StepContext, StepImplementation } from './define-step.js';
 import { readHostFacts } from './host/facts.js';
 import { readLedgerState, readNote } from './host/ledger.js';
@@ -228,7 +228,7 @@ describe('the known-good copy of a host', PATIENCE, () => {
       match: /^cp \/boot\/initrd\.img-/,
       effect: { kind: 'power-cut', restoreAfterMs: 50 },
     });
-    await expect(prepared('33333333-run')).rejects.toThrow();
+    await expect(prepared('33333333-run')).rejects.toBeInstanceOf(ProvisionError);
     await server.host.waitFor(({ isUp, boots: now }) => isUp && now.length > boots, 'the return of power', 30_000);
     expect(copyOf(server)).toBe(older);
     expect(versionsOn(server)).toHaveLength(2);
