@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { renderEnvironment } from '../../../lab/rack/boot/grub-environment.js';
 import { runGrub } from '../../../lab/rack/boot/grub.js';
-import { describeWith } from '../../../test/support/skip-unless.js';
+import { describeWith, findProgram } from '../../../test/support/skip-unless.js';
 import { renderCustomCfg, renderOrdinaryOnce, type BootedCopy } from './custom-cfg.js';
 import { parseGrubConfig, type MenuEntry } from './grub-config.js';
 
@@ -62,9 +62,11 @@ const texts = {
   }),
 };
 
-describeWith('every form of custom.cfg', ['grub-script-check'], 'grub-common', () => {
+const CHECKER = 'grub-script-check';
+
+describeWith('every form of custom.cfg', [CHECKER], 'grub-common', () => {
   it.each(Object.entries(texts))('"%s" is a script to GRUB', (_, text) => {
-    expect(execFileSync('grub-script-check', { input: text, encoding: 'utf8' })).toBe('');
+    expect(execFileSync(findProgram(CHECKER) ?? CHECKER, { input: text, encoding: 'utf8' })).toBe('');
   });
 });
 
