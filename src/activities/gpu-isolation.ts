@@ -6,7 +6,7 @@
 import { trialArguments, renderCustomCfg } from '../domain/boot/custom-cfg.js';
 import { renderDeadManScript, renderDeadManUnit } from '../domain/boot/dead-man.js';
 import { LAUNCHER, renderHook, withVfioModules } from '../domain/boot/hook.js';
-import { imageProblems, leftovers } from '../domain/boot/initramfs.js';
+import { imageProblems, leftovers, type ImageFacts } from '../domain/boot/initramfs.js';
 import {
   DEAD_MAN_SCRIPT_PATH,
   DEAD_MAN_UNIT,
@@ -18,6 +18,7 @@ import {
   INITRAMFS_MODULES_PATH,
   LAUNCHER_PATH,
 } from '../domain/host-layout.js';
+import type { FailureType } from '../domain/run/failures.js';
 import { ProvisionError } from '../ports/failure.js';
 import type { PhaseSteps, StepContext, UndoableStepImplementation } from './define-step.js';
 import {
@@ -39,7 +40,7 @@ import {
 } from './host/known-good-default.js';
 import { archiveLedger, dropNote, noteOnce, readLedgerState, readNote, writeNote } from './host/ledger.js';
 import { openLedger } from './host/open-ledger.js';
-import { sha256, type FileContent } from './host/remote-host.js';
+import { sha256, type FileContent, type RemoteHost } from './host/remote-host.js';
 import { previewFile } from './host/preview.js';
 
 /** Timers of Ubuntu that install packages and rebuild images behind our back. */
@@ -52,6 +53,8 @@ const NOTE_HELD = 'held-packages';
 const NOTE_MASKED = 'masked-timers';
 /** `sha256 path` of each image this run built. Its absence says that a build never finished. */
 const NOTE_BUILT = 'built-images';
+/** What opening a damaged image ends in. */
+const UNREADABLE: readonly FailureType[] = ['CommandFailed', 'OutputUnexpected'];
 
 export const GRUB_DROP_IN_TEXT = `# Written by gpu-provision. iommu=pt: no DMA translation for the host's own devices; guests are still isolated.
 GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT iommu=pt"
@@ -393,7 +396,7 @@ export async function unmaskTimers(ctx: StepContext): Promise<void> {
 
 /**
  * Runs after the hook and its launcher are gone. Saved images go back where the image in place is one this run built (or was
- * building when it was interrupted). An image that somebody else rebuilt in between is rebuilt once more, without the hook, since
+ * building when it was interrupted), or is damaged. An image that somebody else rebuilt in between is rebuilt once more, without the hook, since
  * going back to the saved one would take their change away.
  */
 async function restoreImages(ctx: StepContext): Promise<string> {
@@ -405,10 +408,11 @@ async function restoreImages(ctx: StepContext): Promise<string> {
     ctx.heartbeat(entry.path);
     if (entry.current?.sha256 === entry.original.sha256) continue;
     const ours = built.size === 0 || entry.current === null || built.get(entry.path) === entry.current.sha256;
-    if (ours) {
+    const facts = ours ? null : await openImage(ctx.host, entry.path);
+    if (facts === null) {
       await ctx.host.restoreOriginal(entry.path);
       restored += 1;
-    } else if (leftovers(await inspectImage(ctx.host, entry.path)).length > 0) {
+    } else if (leftovers(facts).length > 0) {
       await ctx.host.mustUnit(`rebuild-${kernelOf(entry.path)}`, [
         'update-initramfs',
         '-u',
@@ -432,4 +436,14 @@ async function restoreImages(ctx: StepContext): Promise<string> {
       throw new ProvisionError('RestoreNotVerified', `${image} still holds the ${found.join(' and the ')}`);
   }
   return `${restored} images put back by hash, ${rebuilt} rebuilt without the hook`;
+}
+
+/** null for one that can't be opened: damaged (seen: cut short on the disk), so nobody's choice, and the saved one has booted. */
+async function openImage(host: RemoteHost, path: string): Promise<ImageFacts | null> {
+  try {
+    return await inspectImage(host, path);
+  } catch (error) {
+    if (error instanceof ProvisionError && UNREADABLE.includes(error.type)) return null;
+    throw error;
+  }
 }
