@@ -13,7 +13,7 @@ export interface DemoDurations {
   readonly wait: string;
 }
 
-export const DURATIONS: DemoDurations = { deadMan: '30s', wait: '25s' };
+export const DURATIONS: DemoDurations = { deadMan: '40s', wait: '25s' };
 
 export interface DemoFault {
   readonly name: string;

@@ -101,6 +101,7 @@ function inventoryOf(server: DemoServer): object {
       boot: {
         deadMan: server.durations.deadMan,
         settle: '2s',
+        verify: '36s',
         approval: { expires: '1h', reminder: '10m' },
         ladder: { wait: server.durations.wait, look: '3s', graceful: '3s', powerCycle: '30s' },
       },

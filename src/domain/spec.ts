@@ -47,6 +47,8 @@ export interface BootSpec {
   readonly approvalReminderSeconds: number;
   /** Between the two readings of the truth table. */
   readonly settleSeconds: number;
+  /** For all of the proof of a trial boot but settling: the truth table twice, and k3s back. */
+  readonly verifySeconds: number;
   /** The patience of each rung of the escalation ladder. */
   readonly ladder: LadderSpec;
 }

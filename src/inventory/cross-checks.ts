@@ -43,7 +43,11 @@ export function serverFindings(file: InventoryFile, specs: readonly ServerSpec[]
     ...entries(file).flatMap(([name, entry]) => repeatedAddresses(name, entry.gpus.addresses)),
     ...entries(file).flatMap(([name, entry]) => repeatedDisks(name, entry.disks ?? [])),
     ...UNIQUE.flatMap((rule) => repeatedBetweenServers(rule, specs)),
-    ...specs.flatMap((spec) => [...directWithoutBmc(file, spec), ...moreGpusThanThereAre(spec)]),
+    ...specs.flatMap((spec) => [
+      ...directWithoutBmc(file, spec),
+      ...deadManTooShort(file, spec),
+      ...moreGpusThanThereAre(spec),
+    ]),
   ];
 }
 
@@ -120,6 +124,20 @@ function directWithoutBmc(file: InventoryFile, spec: ServerSpec): readonly Findi
       text: 'found boot.strategy direct with bmc none; expected a BMC, since nothing else recovers a host whose new image hangs',
     },
   ];
+}
+
+/** The dead-man counts while the trial proves itself, from before sshd answers: it must not reboot a boot that is about to be confirmed. */
+function deadManTooShort(file: InventoryFile, { name, boot }: ServerSpec): readonly Finding[] {
+  const proof = boot.settleSeconds + boot.verifySeconds;
+  // With the direct strategy no boot has the token that starts it.
+  if (boot.strategy === 'direct' || boot.deadManSeconds > proof) return [];
+  const fields = ['deadMan', 'verify', 'settle'] as const;
+  const own = file.servers[name]?.boot;
+  const shared = file.defaults?.boot;
+  const field = fields.find((key) => own?.[key] !== undefined) ?? fields.find((key) => shared?.[key] !== undefined);
+  const path = own?.[field ?? 'deadMan'] === undefined ? ['defaults', 'boot'] : ['servers', name, 'boot'];
+  const text = `found a deadMan of ${boot.deadManSeconds} s; expected more than ${proof} s, since settle (${boot.settleSeconds} s) and verify (${boot.verifySeconds} s) may take that long before the boot is confirmed`;
+  return [{ path: [...path, field ?? 'deadMan'], text }];
 }
 
 function moreGpusThanThereAre({ name, gpus, cluster }: ServerSpec): readonly Finding[] {

@@ -62,6 +62,7 @@ describe('the example', () => {
         approvalExpiresSeconds: 86_400,
         approvalReminderSeconds: 3_600,
         settleSeconds: 120,
+        verifySeconds: 900,
         ladder: { waitSeconds: 2_100, lookSeconds: 1_200, gracefulSeconds: 600, powerCycleSeconds: 1_200 },
       },
       workloads: 'refuse',

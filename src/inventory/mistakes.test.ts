@@ -421,6 +421,20 @@ const CASES: readonly Case[] = [
     ],
   ],
   [
+    'a dead-man that fires before the boot can be confirmed',
+    () => edited(['deadMan: 30m', 'deadMan: 17m']),
+    [
+      'inventory.yaml:29:14 defaults.boot.deadMan: found a deadMan of 1020 s; expected more than 1020 s, since settle (120 s) and verify (900 s) may take that long before the boot is confirmed',
+    ],
+  ],
+  [
+    'a proof that takes longer than the dead-man waits',
+    () => edited(['    gpus:\n', '    boot: { verify: 1h }\n    gpus:\n']),
+    [
+      'inventory.yaml:45:21 servers.h100-01.boot.verify: found a deadMan of 1800 s; expected more than 3720 s, since settle (120 s) and verify (3600 s) may take that long before the boot is confirmed',
+    ],
+  ],
+  [
     'a duration without unit',
     () => edited(['reminder: 1h', 'reminder: 60']),
     [

@@ -82,7 +82,7 @@ function resolveBmc(bmc: ServerEntry['bmc'], directory: string): BmcSpec {
 }
 
 function resolveBoot(shared: ServerEntry['boot'], own: ServerEntry['boot']): BootSpec {
-  const { strategy, deadMan, settle } = { ...BUILT_IN.boot, ...shared, ...own };
+  const { strategy, deadMan, settle, verify } = { ...BUILT_IN.boot, ...shared, ...own };
   const approval = { ...BUILT_IN.boot.approval, ...shared?.approval, ...own?.approval };
   const ladder = { ...BUILT_IN.boot.ladder, ...shared?.ladder, ...own?.ladder };
   return {
@@ -91,6 +91,7 @@ function resolveBoot(shared: ServerEntry['boot'], own: ServerEntry['boot']): Boo
     approvalExpiresSeconds: durationSeconds(approval.expires),
     approvalReminderSeconds: durationSeconds(approval.reminder),
     settleSeconds: durationSeconds(settle),
+    verifySeconds: durationSeconds(verify),
     ladder: {
       waitSeconds: durationSeconds(ladder.wait),
       lookSeconds: durationSeconds(ladder.look),

@@ -31,6 +31,8 @@ export const BUILT_IN = {
     deadMan: '30m',
     // udev, k3s and device plugins have settled by then; a binding that moves does so in the first minute.
     settle: '2m',
+    // etcd and the API of one node after a boot take under a minute; ten times that, and each reading of eight GPUs under a minute.
+    verify: '15m',
     approval: { expires: '24h', reminder: '1h' },
     // Boards with eight GPUs and 2 TB of memory take 11 to 16 min to boot: twice that, then three bounded steps.
     ladder: { wait: '35m', look: '20m', graceful: '10m', powerCycle: '20m' },
@@ -81,6 +83,10 @@ const boot = map(
       BUILT_IN.boot.deadMan,
     ).exactOptional(),
     settle: duration('Time between the two readings of the GPU bindings.', BUILT_IN.boot.settle).exactOptional(),
+    verify: duration(
+      'How long a trial boot may take to prove itself, settling not counted: bindings read twice, k3s back. Then it is undone. deadMan must be longer than settle and verify together.',
+      BUILT_IN.boot.verify,
+    ).exactOptional(),
     approval: map(
       {
         expires: duration(

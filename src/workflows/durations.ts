@@ -7,8 +7,6 @@ const HOUR = 3_600;
 export const secondsOf = {
   /** A host that needs hands is the first thing of the next shift. */
   needsHandsReminder: 8 * HOUR,
-  /** etcd and the API of one node after a boot: under a minute; ten times that before the boot is called failed. */
-  k3sReturns: 600,
   /** A parked phase holds a GPU server idle: remind often. */
   parkedReminder: 4 * HOUR,
 } as const;

@@ -11,7 +11,6 @@ import { trialToken } from '../domain/boot/reboot.js';
 import { planDifference, type RebootPlan } from '../domain/boot/plan.js';
 import { stepsOf } from '../domain/run/steps.js';
 import { call } from './act.js';
-import { secondsOf } from './durations.js';
 import { fail, failureType, reportFailure, rethrowBug } from './failure.js';
 import { ask } from './question.js';
 import { reboot } from './reboot.js';
@@ -39,10 +38,7 @@ export async function isolateGpus(run: Run): Promise<void> {
     run.setPhase('gpu-isolation', 'running', 'rebooting into the trial');
     const boot = await reboot(run, { purpose: 'forward', oldBootId: plan.bootId, trial });
     if (boot.bootId === null || boot.kind !== (trial === null ? 'default' : 'trial')) throw bootFailed(run, boot);
-    await verifyDevices(run);
-    if (before.k3sRuns) await awaitK3s(run);
-    await sleep(spec.boot.settleSeconds * 1_000, { summary: 'settling: drivers may be rebound minutes after a boot' });
-    await verifyDevices(run);
+    await prove(run, before.k3sRuns);
     // Still undoable: a dead-man that fired in between, or a default entry that is not what was proven, is found here.
     await take(run, PROVE, boot.bootId);
     const verified = boot.bootId;
@@ -147,24 +143,41 @@ async function readPlan(run: Run): Promise<RebootPlan> {
   });
 }
 
-async function verifyDevices(run: Run): Promise<void> {
+/** All within boot.verify, beside settling: the dead-man counts, and its window is longer than both. */
+async function prove(run: Run, k3sRan: boolean): Promise<void> {
+  const { settleSeconds, verifySeconds } = run.input.spec.boot;
+  let deadline = Date.now() + verifySeconds * 1_000;
+  const left = (): number => Math.max(1, Math.round((deadline - Date.now()) / 1_000));
+  await verifyDevices(run, left());
+  if (k3sRan) await awaitK3s(run, left());
+  await sleep(settleSeconds * 1_000, { summary: 'settling: drivers may be rebound minutes after a boot' });
+  deadline += settleSeconds * 1_000;
+  await verifyDevices(run, left());
+}
+
+async function verifyDevices(run: Run, scheduleToCloseSeconds: number): Promise<void> {
   run.currentStep = 'isolation.verify-devices';
   run.truthTable = await call(
     'isolation.verify-devices',
     { ...run.step, baseline: baselineOf(run) },
-    { site: run.site, policy: 'read', summary: 'truth table: every GPU on vfio-pci, and nothing else' },
+    {
+      site: run.site,
+      policy: 'read',
+      summary: 'truth table: every GPU on vfio-pci, and nothing else',
+      scheduleToCloseSeconds,
+    },
   );
   run.event('verified', `${run.truthTable.rows.length} of ${run.truthTable.rows.length} GPUs on vfio-pci`);
 }
 
 /** A cluster that was there before the reboot must be back after it; its API takes a while. */
-async function awaitK3s(run: Run): Promise<void> {
+async function awaitK3s(run: Run, scheduleToCloseSeconds: number): Promise<void> {
   run.currentStep = 'k3s.await-node';
   await call('k3s.await-node', run.step, {
     site: run.site,
     policy: 'cluster-wait',
     summary: 'wait until k3s is back',
-    scheduleToCloseSeconds: secondsOf.k3sReturns,
+    scheduleToCloseSeconds,
   });
   run.event('verified', 'k3s is back');
 }

@@ -107,6 +107,7 @@ export class Site {
         ...base.boot,
         deadManSeconds: 20,
         settleSeconds: 1,
+        verifySeconds: 18,
         ladder: { waitSeconds: 30, lookSeconds: 2, gracefulSeconds: 2, powerCycleSeconds: 30 },
         ...options.boot,
       },

@@ -22,6 +22,7 @@ export function serverSpec(change: Partial<ServerSpec> = {}): ServerSpec {
       approvalExpiresSeconds: 86_400,
       approvalReminderSeconds: 14_400,
       settleSeconds: 120,
+      verifySeconds: 900,
       ladder: { waitSeconds: 2_100, lookSeconds: 1_200, gracefulSeconds: 600, powerCycleSeconds: 1_200 },
     },
     workloads: 'refuse',

@@ -1,6 +1,7 @@
 import { Context, heartbeat } from '@temporalio/activity';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Outcome } from '../../src/domain/run/outcomes.js';
+import { serverSpec } from '../support/server-spec.js';
 import { Rig } from './rig.js';
 import { World, type BootBehaviour } from './world.js';
 
@@ -204,6 +205,22 @@ describe('every way a reboot can end', () => {
     await rig.approve();
     expect((await rig.end()).status.outcome).toBe('restored');
     expect(world.committed).toBe(false);
+  });
+
+  it('a k3s that does not come back is waited for no longer than the proof may take, since the dead-man counts', async () => {
+    const world = new World();
+    world.k3sWasThere = true;
+    const { boot } = serverSpec();
+    world.faults = [{ at: 'k3s.await-node', type: 'NotReadyYet' }];
+    rig = await Rig.start(world, {
+      spec: { boot: { ...boot, verifySeconds: 300 } },
+      phases: ['preflight', 'node-preparation', 'gpu-isolation'],
+    });
+    await rig.approve();
+    const { status } = await rig.end();
+    expect(status.outcome).toBe('restored');
+    const at = (kind: string): number => Date.parse(status.events.find((event) => event.kind === kind)?.at ?? '');
+    expect((at('undo') - at('verified')) / 1_000).toBeLessThan(310);
   });
 
   it('a lost answer to the reboot request does not reboot twice', async () => {
