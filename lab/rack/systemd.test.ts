@@ -92,6 +92,16 @@ describe('services', () => {
 });
 
 describe('unit files', () => {
+  it('leave no directory behind when the last one that it wants is disabled', async () => {
+    await unit('early.service', 'ExecStart=/usr/bin/true');
+    await ssh.script('sed -i s/multi-user/sysinit/ /etc/systemd/system/early.service; systemctl enable early.service');
+    const wants = '/etc/systemd/system/sysinit.target.wants';
+    expect(await out(`ls ${wants}`)).toBe('early.service\n');
+    await ssh.root(['systemctl', 'disable', 'early.service']);
+    expect((await ssh.script(`ls -d ${wants}`)).exitCode).not.toBe(0);
+    expect(await out('ls -d /etc/systemd/system/multi-user.target.wants')).not.toBe('');
+  });
+
   it('are enabled, disabled, masked and unmasked by links', async () => {
     await unit('links.service', 'ExecStart=/bin/sleep infinity');
     const state = (): Promise<string> => out('systemctl is-enabled links.service');

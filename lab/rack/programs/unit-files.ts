@@ -62,11 +62,13 @@ export async function enable(call: Call, name: string): Promise<ProgramResult | 
 
 export async function disable(call: Call, name: string): Promise<string> {
   let stderr = '';
-  for (const directory of call.fs.list('/etc/systemd/system').filter((known) => /\.(wants|requires)$/.test(known))) {
-    const path = `/etc/systemd/system/${directory}/${name}`;
-    if (!call.fs.list(`/etc/systemd/system/${directory}`).includes(name)) continue;
+  for (const known of call.fs.list('/etc/systemd/system').filter((entry) => /\.(wants|requires)$/.test(entry))) {
+    const directory = `/etc/systemd/system/${known}`;
+    const path = `${directory}/${name}`;
+    if (!call.fs.list(directory).includes(name)) continue;
     await call.fs.rm(path, { force: true });
     stderr += `Removed "${path}".\n`;
+    if (call.fs.list(directory).length === 0) await call.fs.rm(directory);
   }
   return stderr;
 }
