@@ -2,7 +2,8 @@
  * Phase 4, the way back: taking the host over from whatever still runs, and proving that it is as before.
  * @module
  */
-import { isOurs, renderOrdinaryOnce } from '../domain/boot/custom-cfg.js';
+import { isOurs, renderOrdinaryOnce, type BootedCopy } from '../domain/boot/custom-cfg.js';
+import type { MenuEntry } from '../domain/boot/grub-config.js';
 import { leftovers } from '../domain/boot/initramfs.js';
 import { KNOWN_GOOD_TOKEN } from '../domain/boot/reboot.js';
 import {
@@ -12,7 +13,7 @@ import {
   KNOWN_GOOD_DIR,
   LAUNCHER_PATH,
 } from '../domain/host-layout.js';
-import { onHost } from '../domain/preparation/known-good.js';
+import { COPY, onHost } from '../domain/preparation/known-good.js';
 import { ProvisionError } from '../ports/failure.js';
 import { contextOf, reporting, type Adapters, type StepContext, type StepInput } from './define-step.js';
 import { bootImages, generatedDefault, inspectImage, readGrubEnvironment, setTrialOrder } from './host/boot.js';
@@ -85,12 +86,15 @@ async function publishOrdinaryOnce(ctx: StepContext): Promise<string> {
   // An order that an interrupted arm left must not find the new menu.
   await setTrialOrder(host, '');
   const entry = await generatedDefault(host);
-  if ((await undamagedCopy(host)) === null)
+  const copy = await undamagedCopy(host);
+  if (copy === null)
     throw new ProvisionError('RestoreNotVerified', `the known-good copy in ${KNOWN_GOOD_DIR} is damaged`);
+  const booted = await bootedCopy(host);
+  await assertSameKernel(host, entry, booted, copy.files.get(COPY.kernel) ?? '');
   const original = await readOriginal(host, GRUB_CUSTOM_CFG);
   const content = renderOrdinaryOnce({
     runId: ctx.run.id,
-    booted: await bootedCopy(host),
+    booted,
     // What an earlier run left there is the known-good entry, and that is in this one.
     before: original === null || isOurs(original) ? '' : original,
   });
@@ -98,6 +102,24 @@ async function publishOrdinaryOnce(ctx: StepContext): Promise<string> {
   await host.must(['grub-script-check', GRUB_CUSTOM_CFG]);
   await checkCustomCfgIsRead(ctx);
   return `the next boot that is armed is "${entry.title}", every other one known-good`;
+}
+
+/**
+ * The kernel of the ordinary default, where it is the one that booted by its name, must be it by its content too. GRUB 2.06 waits at its
+ * menu when it can't load a damaged one (seen), and then only a power cycle helps; in known-good the host can be reached.
+ */
+async function assertSameKernel(
+  host: RemoteHost,
+  ordinary: MenuEntry,
+  booted: BootedCopy,
+  hash: string,
+): Promise<void> {
+  const path = onHost(ordinary.linux);
+  if (path !== onHost(booted.entry.linux) || (await host.hashFiles([path])).get(path) === hash) return;
+  throw new ProvisionError(
+    'RestoreNotVerified',
+    `${path} is not the kernel that booted: put it back, ${booted.kernel} is a copy, or reinstall its package. The host was not rebooted`,
+  );
 }
 
 async function disarm(ctx: StepContext): Promise<FellBack> {

@@ -64,7 +64,7 @@ async function lookThroughBmc(run: Run): Promise<'wait'> {
 async function restartGracefully(run: Run, input: RebootInput): Promise<Taken> {
   const name = 'bmc.graceful-restart';
   const summary = 'ask for a restart, unless the host answers after all';
-  const action = await call(name, input, { site: run.site, policy: 'bmc', summary });
+  const action = await call(name, input, { site: run.site, policy: 'bmc-once', summary });
   run.event('rung', action.done ? `${name}: ${action.evidence}` : `${name} not done: ${action.evidence}`);
   return action.done ? 'wait' : look(run, input);
 }

@@ -9,9 +9,13 @@ const PHASE_2 =
 /** GRUB and its service write their own notes there at every boot. */
 const GRUBENV = / \/boot\/grub\/grubenv$/;
 
+/** Phase 2 makes known-good the default before anything else. Undo takes that back with the rest. */
+const KNOWN_GOOD_DEFAULT = /^- f .* \/boot\/grub\/custom\.cfg$/;
+
 /** Lines that are only in one of the snapshots. */
 export function changes(before: readonly string[], after: readonly string[]): readonly string[] {
   const gone = before.filter((line) => !after.includes(line)).map((line) => `- ${line}`);
   const come = after.filter((line) => !before.includes(line)).map((line) => `+ ${line}`);
-  return [...gone, ...come].filter((line) => !PHASE_2.test(line) && !GRUBENV.test(line));
+  const allowed = [PHASE_2, GRUBENV, KNOWN_GOOD_DEFAULT];
+  return [...gone, ...come].filter((line) => !allowed.some((pattern) => pattern.test(line)));
 }

@@ -124,7 +124,7 @@ export const POLICIES = {
     slowestRetrySeconds: MINUTE,
     attempts: 1,
     queue: 'watch',
-    why: 'A second attempt would be a second power cycle, and a person approved two. One whose answer is lost counts as done.',
+    why: 'A second attempt would be a second power cycle, and a person approved two. One whose answer is lost counts as done. A graceful restart is asked for once: a host that hangs ignores it for as long as one asks (seen: a quarter of an hour), and the next rung helps.',
   },
 } as const satisfies Record<StepPolicy | 'undo' | 'await-boot' | 'probe' | 'bmc' | 'bmc-once', ActivityPolicy>;
 
