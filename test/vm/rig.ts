@@ -190,6 +190,7 @@ function bootSpec(machine: Machine, bmc: BmcSpec, boot: Partial<ServerSpec['boot
       // A boot takes up to a minute on a busy machine, and the controller confirms after it has settled.
       deadManSeconds: 300,
       settleSeconds: 5,
+      verifySeconds: 200,
       ladder: { waitSeconds: 600, lookSeconds: 30, gracefulSeconds: 30, powerCycleSeconds: 300 },
       ...boot,
     },
