@@ -8,10 +8,11 @@ import type { CommitActivities } from '../activities/commit.js';
 import type { IsolationState } from '../activities/isolation-state.js';
 import type { BootOutcome } from '../domain/boot/reboot.js';
 import { trialToken } from '../domain/boot/reboot.js';
+import type { TruthTable } from '../domain/gpu/truth-table.js';
 import { planDifference, type RebootPlan } from '../domain/boot/plan.js';
 import { stepsOf } from '../domain/run/steps.js';
 import { call } from './act.js';
-import { fail, failureType, reportFailure, rethrowBug } from './failure.js';
+import { fail, failureType, reportFailure, rethrowBug, rootFailure } from './failure.js';
 import { ask } from './question.js';
 import { reboot } from './reboot.js';
 import { needsHands, restoreHost, type Staged } from './restore-host.js';
@@ -157,17 +158,30 @@ async function prove(run: Run, k3sRan: boolean): Promise<void> {
 
 async function verifyDevices(run: Run, scheduleToCloseSeconds: number): Promise<void> {
   run.currentStep = 'isolation.verify-devices';
-  run.truthTable = await call(
-    'isolation.verify-devices',
-    { ...run.step, baseline: baselineOf(run) },
-    {
-      site: run.site,
-      policy: 'read',
-      summary: 'truth table: every GPU on vfio-pci, and nothing else',
-      scheduleToCloseSeconds,
-    },
-  );
+  try {
+    run.truthTable = await call(
+      'isolation.verify-devices',
+      { ...run.step, baseline: baselineOf(run) },
+      {
+        site: run.site,
+        policy: 'read',
+        summary: 'truth table: every GPU on vfio-pci, and nothing else',
+        scheduleToCloseSeconds,
+      },
+    );
+  } catch (error) {
+    // The table that failed is the evidence people want most.
+    run.truthTable = tableOf(error) ?? run.truthTable;
+    throw error;
+  }
   run.event('verified', `${run.truthTable.rows.length} of ${run.truthTable.rows.length} GPUs on vfio-pci`);
+}
+
+/** The truth table that an IsolationNotVerified carries; null for every other failure. */
+function tableOf(error: unknown): TruthTable | null {
+  const root = rootFailure(error);
+  if (root?.type !== 'IsolationNotVerified') return null;
+  return (root.details?.[0] as { readonly table?: TruthTable } | undefined)?.table ?? null;
 }
 
 /** A cluster that was there before the reboot must be back after it; its API takes a while. */

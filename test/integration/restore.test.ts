@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { FaultRule } from '../../lab/rack/index.js';
+import type { TruthTable } from '../../src/domain/gpu/truth-table.js';
 import { ISOLATION, Site, story, type SiteOptions } from './rig.js';
 
 /** Only in a boot of the trial entry. */
@@ -10,6 +11,8 @@ interface Row {
   readonly faults: readonly FaultRule[];
   readonly options?: Omit<SiteOptions, 'faults'>;
   readonly cause: string;
+  /** Devices that failed the truth table, as the run's evidence shows it. */
+  readonly failed: readonly string[];
   readonly powerCycles: number;
   readonly undoReboots: number;
 }
@@ -19,6 +22,7 @@ const ROWS: readonly Row[] = [
     name: 'one GPU clings to its native driver',
     faults: [{ at: 'pci-bind', match: '0000:87:00.0', boot: TRIAL, effect: { kind: 'native-wins' }, times: 9 }],
     cause: '0000:87:00.0: driver is nvidia, expected vfio-pci',
+    failed: ['0000:87:00.0'],
     powerCycles: 0,
     undoReboots: 1,
   },
@@ -27,6 +31,7 @@ const ROWS: readonly Row[] = [
     faults: [{ at: 'boot', match: 'mount-root', boot: TRIAL, effect: { kind: 'hang' } }],
     options: { boot: { ladder: { waitSeconds: 8, lookSeconds: 1, gracefulSeconds: 1, powerCycleSeconds: 30 } } },
     cause: 'fell-back',
+    failed: [],
     powerCycles: 1,
     undoReboots: 1,
   },
@@ -35,6 +40,7 @@ const ROWS: readonly Row[] = [
     faults: [{ at: 'boot', match: 'network', boot: TRIAL, effect: { kind: 'refuse' } }],
     options: { boot: { deadManSeconds: 5 } },
     cause: 'fell-back',
+    failed: [],
     powerCycles: 0,
     undoReboots: 1,
   },
@@ -42,6 +48,7 @@ const ROWS: readonly Row[] = [
     name: 'the kernel panics',
     faults: [{ at: 'boot', match: 'kernel', boot: TRIAL, effect: { kind: 'panic' } }],
     cause: 'fell-back',
+    failed: [],
     powerCycles: 0,
     undoReboots: 1,
   },
@@ -62,6 +69,8 @@ describe.concurrent('a failed trial is undone, and the host is as before', () =>
         const status = await run.end();
         expect(status.outcome, story(status)).toBe('restored');
         expect(status.failure?.message).toContain(row.cause);
+        const table = await run.handle.query<TruthTable | null>('evidence');
+        expect((table?.rows ?? []).filter(({ ok }) => !ok).map(({ address }) => address)).toEqual(row.failed);
         expect(status.counts).toEqual({
           forwardReboots: 1,
           undoReboots: row.undoReboots,
