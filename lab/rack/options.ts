@@ -37,6 +37,8 @@ export interface SimulatedHostOptions {
   readonly files?: Readonly<Record<string, string>>;
   /** Answers to curl, by URL; added to the k3s release that every host finds. */
   readonly downloads?: Readonly<Record<string, string | Uint8Array>>;
+  /** Beginnings of URLs that nobody answers at. */
+  readonly unreachable?: readonly string[];
   /** After a power cut, TCP connections stay silent until the next boot instead of being reset. */
   readonly silentPowerCut?: boolean;
   /** Rules for what goes wrong in its cluster. */

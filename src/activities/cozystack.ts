@@ -34,9 +34,10 @@ import type { KubeObject } from '../domain/cluster/objects.js';
 import type { ServerSpec } from '../domain/spec.js';
 import type { Cluster } from '../ports/cluster.js';
 import { ProvisionError } from '../ports/failure.js';
-import type { PhaseSteps } from './define-step.js';
+import type { PhaseSteps, StepContext } from './define-step.js';
 import { conflictsOf, ensure, isAsWanted, mustBeAsWanted, previewObjects, type Ensure } from './cluster/ensure.js';
 import { clusterIfAny } from './cluster/host-cluster.js';
+import { readRegistryMirrors } from './cluster/registries.js';
 import { through, waitingStep } from './cluster/waiting.js';
 import { storageSteps } from './storage.js';
 
@@ -54,7 +55,10 @@ const API_SERVICES = ['v1alpha1.apps.cozystack.io', 'v1alpha1.core.cozystack.io'
 const ROOT_TENANT_RELEASES = ['tenant-root', 'etcd', 'ingress'];
 
 const chart = (spec: ServerSpec): Ensure => ({ object: operatorChart(spec), fixed: /^spec\.(chart|version)$/ });
-const platform = (spec: ServerSpec): Ensure => ({ object: platformPackage(spec), fixed: PACKAGE_FIXED_FIELDS });
+const platform = async ({ spec, secrets }: Pick<StepContext, 'spec' | 'secrets'>): Promise<Ensure> => ({
+  object: platformPackage(spec, await readRegistryMirrors(spec, secrets)),
+  fixed: PACKAGE_FIXED_FIELDS,
+});
 
 const listReleases = (cluster: Cluster): Promise<readonly KubeObject[]> =>
   cluster.list({ apiVersion: 'helm.toolkit.fluxcd.io/v2', kind: 'HelmRelease' });
@@ -69,11 +73,13 @@ async function requireNoOther(cluster: Cluster): Promise<void> {
 }
 
 /** For preflight: a Cozystack of another version, with other networks, or of somebody else. */
-export function cozystackConflicts(cluster: Cluster, spec: ServerSpec): Promise<readonly string[]> {
+export async function cozystackConflicts(cluster: Cluster, ctx: StepContext): Promise<readonly string[]> {
+  const { spec } = ctx;
+  const wanted = await platform(ctx);
   return conflictsOf([
     () => requireNoOther(cluster),
     () => isAsWanted(cluster, chart(spec)),
-    () => isAsWanted(cluster, platform(spec)),
+    () => isAsWanted(cluster, wanted),
     () => tenantDiffers(cluster, spec),
   ]);
 }
@@ -132,12 +138,12 @@ export const cozystackSteps = {
   }),
 
   'cozystack.apply-platform': {
-    preview: async (ctx) => previewObjects(await clusterIfAny(ctx), [platform(ctx.spec)]),
-    check: async ({ clusters, spec }) =>
-      (await isAsWanted(await clusters.host(spec), platform(spec))) ? platformResult : null,
-    apply: async ({ clusters, spec, run }) => ensure(await clusters.host(spec), run.id, platform(spec)),
-    verify: async ({ clusters, spec }) => {
-      await mustBeAsWanted(await clusters.host(spec), platform(spec));
+    preview: async (ctx) => previewObjects(await clusterIfAny(ctx), [await platform(ctx)]),
+    check: async (ctx) =>
+      (await isAsWanted(await ctx.clusters.host(ctx.spec), await platform(ctx))) ? platformResult : null,
+    apply: async (ctx) => ensure(await ctx.clusters.host(ctx.spec), ctx.run.id, await platform(ctx)),
+    verify: async (ctx) => {
+      await mustBeAsWanted(await ctx.clusters.host(ctx.spec), await platform(ctx));
       return platformResult;
     },
   },

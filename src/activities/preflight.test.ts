@@ -5,7 +5,15 @@ import type { PreflightReport } from '../domain/preflight/checks.js';
 import type { Bmc } from '../ports/bmc.js';
 import { ProvisionError } from '../ports/failure.js';
 import { LIST_PCI_DEVICES } from './host/devices.js';
-import { BOOT_FACTS, DISK_FACTS, IDENTITY_FACTS, INITRAMFS_FACTS, SYSTEM_FACTS } from './host/facts-scripts.js';
+import {
+  APT_SOURCES,
+  BOOT_FACTS,
+  DISK_FACTS,
+  IDENTITY_FACTS,
+  INITRAMFS_FACTS,
+  REACH_FACTS,
+  SYSTEM_FACTS,
+} from './host/facts-scripts.js';
 import { preflightSteps } from './preflight.js';
 
 const IDENTITY = `hostname	h100-01
@@ -75,6 +83,13 @@ menuentry 'Ubuntu' {
 source $prefix/custom.cfg
 `;
 
+/** What the script prints for the URLs behind its name. */
+const reached = (argv: readonly string[], code: (url: string) => string): string =>
+  `${argv
+    .slice(4)
+    .map((url, n) => `${n}.code\t${code(url)}\n`)
+    .join('')}end\tok\n`;
+
 const HEALTHY: readonly Rule[] = [
   { when: IDENTITY_FACTS, answer: IDENTITY },
   { when: BOOT_FACTS, answer: BOOT },
@@ -82,6 +97,10 @@ const HEALTHY: readonly Rule[] = [
   { when: SYSTEM_FACTS, answer: SYSTEM },
   { when: LIST_PCI_DEVICES, answer: DEVICES },
   { when: DISK_FACTS, answer: DISKS },
+  { when: APT_SOURCES, answer: 'URIs: http://archive.ubuntu.com/ubuntu/\n' },
+  { when: REACH_FACTS, answer: (argv) => reached(argv, () => '200') },
+  { when: 'uname -r', answer: '6.8.0-60-generic\n' },
+  { when: /^dpkg-query -W/, answer: 1 },
   ...fileRules({
     '/boot/grub/grub.cfg': GRUB_CFG,
     '/etc/rancher/k3s/config.yaml': null,
@@ -148,6 +167,20 @@ describe('preflight.check', () => {
     const host = changed();
     await step.check(stepContext(host, { bmc: bmc() }));
     expect(host.commands.filter((line) => /flock|mkdir|systemd-run|tee|sync/.test(line))).toEqual([]);
+  });
+
+  it('names each source of downloads that the host cannot reach, and the mirror that would replace it', async () => {
+    const deaf = /archive\.ubuntu|nvcr/;
+    const error = await failureOf(
+      changed({ when: REACH_FACTS, answer: (argv) => reached(argv, (url) => (deaf.test(url) ? '000' : '401')) }),
+    );
+    // A file that is wanted must be there: 401 is enough of a registry only.
+    expect(error.message).toBe(
+      '1 check blocks: network.downloads (the host cannot reach Ubuntu packages, the k3s release, container images of nvcr.io)',
+    );
+    expect(error.details['checks']).toMatchObject([
+      { remedy: expect.stringContaining('mirrors.apt, mirrors.k3s, mirrors.registries') },
+    ]);
   });
 
   it('is refused with every check that blocks, and nothing else', async () => {

@@ -99,6 +99,9 @@ export interface ClusterSpec {
 export interface MirrorsSpec {
   readonly apt: string | null;
   readonly k3s: string | null;
+  /** `oci://…`, below which Cozystack's charts are. */
+  readonly charts: string | null;
+  /** Absolute path of a k3s registries.yaml on the worker. */
   readonly registries: string | null;
 }
 

@@ -75,7 +75,7 @@ describe('the example', () => {
           { name: 'main', tenant: 'workload', nodes: 1, cpu: 56, memory: '512Gi', disk: '200Gi', gpusPerNode: 2 },
         ],
       },
-      mirrors: { apt: null, k3s: null, registries: null },
+      mirrors: { apt: null, k3s: null, charts: null, registries: null },
       disks: ['/dev/disk/by-id/nvme-SAMSUNG_MZQL23T8HCLS-00A07_S64GNE0R100001'],
     });
   });

@@ -118,6 +118,7 @@ function resolveMirrors(mirrors: InventoryFile['mirrors'], directory: string): M
   return {
     apt: mirrors?.apt ?? null,
     k3s: mirrors?.k3s ?? null,
+    charts: mirrors?.charts ?? null,
     registries: mirrors?.registries === undefined ? null : absolutePath(mirrors.registries, directory),
   };
 }

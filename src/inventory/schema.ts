@@ -349,9 +349,15 @@ export const inventorySchema = map(
       {
         apt: mirror('Ubuntu packages.').exactOptional(),
         k3s: mirror('k3s binaries and checksums, laid out as on their release page.').exactOptional(),
+        charts: text(/^oci:\/\/[^/\s@]+(\/[^\s@]*)?$/, {
+          expected: 'oci:// and a registry with a path, without user or password',
+          description:
+            "Copy of oci://ghcr.io/cozystack/cozystack with Cozystack's charts cozy-installer and cozystack-packages. Charts are no images: mirrors of registries don't count for them.",
+        }).exactOptional(),
         registries: text(/^[^\s]+$/, {
           expected: 'a path, e.g. ./registries.yaml',
-          description: 'Path of a k3s registries.yaml, which names the mirrors of container registries.',
+          description:
+            'Path of a k3s registries.yaml, which names the mirrors of container registries. The host gets the file; nodes of nested clusters get its mirrors, without credentials.',
         }).exactOptional(),
       },
       'Copies of public sources, for sites without internet.',

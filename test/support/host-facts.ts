@@ -112,6 +112,7 @@ export const HEALTHY_HOST: HostFacts = {
   stuckProcesses: [],
   workloads: { known: true, value: { vms: [], gpuProcesses: [], foreignPods: [] } },
   k3s: { known: true, value: { version: null, config: null, unit: null, hasState: false } },
+  reach: { asked: 8, silent: [] },
   clusterConflicts: { known: true, value: [] },
   storage: { pool: { known: true, value: null }, disks: [EMPTY_DISK] },
   ledger: { holder: null, state: 'none', server: null, at: null, problem: null },

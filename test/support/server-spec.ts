@@ -33,7 +33,7 @@ export function serverSpec(change: Partial<ServerSpec> = {}): ServerSpec {
       storage: { pool: 'data', backend: 'zfs' },
       nested: [],
     },
-    mirrors: { apt: null, k3s: null, registries: null },
+    mirrors: { apt: null, k3s: null, charts: null, registries: null },
     disks: ['/dev/disk/by-id/nvme-SAMSUNG_MZQL23T8HCLS-00A07_S64GNE0R100001'],
     ...change,
   };

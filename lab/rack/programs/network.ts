@@ -26,6 +26,19 @@ export const DOWNLOADS: ReadonlyMap<string, Uint8Array> = new Map<string, Uint8A
   ],
 ]);
 
+/** Hosts that answer, if only to say that one must log in. */
+const LISTENING =
+  /^https?:\/\/(archive\.ubuntu\.com|ghcr\.io|registry-1\.docker\.io|quay\.io|registry\.k8s\.io|gcr\.io|nvcr\.io)\//;
+
+/** `--write-out '%{http_code}'`: the status alone. */
+function statusOf(call: Call, url: string): { stdout: string; exitCode: number } {
+  const { downloads = {}, unreachable = [] } = call.kernel.machine.options;
+  if (unreachable.some((start) => url.startsWith(start))) return { stdout: '000', exitCode: 6 };
+  if (url in downloads || DOWNLOADS.has(url)) return { stdout: '200', exitCode: 0 };
+  if (LISTENING.test(url)) return { stdout: '401', exitCode: 0 };
+  return url.startsWith('https://github.com/') ? { stdout: '404', exitCode: 0 } : { stdout: '000', exitCode: 6 };
+}
+
 const curl: Program = async (call) => {
   const { flags, values, rest } = parseArgs(call.args, [
     '-o',
@@ -37,12 +50,14 @@ const curl: Program = async (call) => {
     '-H',
     '--header',
     '-w',
+    '--write-out',
     '--retry-delay',
     '-X',
     '--cacert',
     '--proto',
   ]);
   const [url = ''] = rest;
+  if (values.get('--write-out')?.[0] === '%{http_code}') return statusOf(call, url);
   const extra = call.kernel.machine.options.downloads?.[url];
   const found = extra === undefined ? DOWNLOADS.get(url) : typeof extra === 'string' ? Buffer.from(extra) : extra;
   const name =

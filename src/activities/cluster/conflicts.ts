@@ -14,7 +14,7 @@ export async function clusterConflicts(ctx: StepContext): Promise<readonly strin
   const cluster = await clusterIfAny(ctx);
   if (cluster === null) return [];
   return [
-    ...(await cozystackConflicts(cluster, ctx.spec)),
+    ...(await cozystackConflicts(cluster, ctx)),
     ...(await storageConflicts(cluster, ctx.spec)),
     ...(await kubevirtConflicts(ctx)),
     ...(await nestedConflicts(cluster, ctx)),

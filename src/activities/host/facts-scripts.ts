@@ -141,3 +141,19 @@ for id in "$@"; do
   n=$((n + 1))
 done
 say end ok`;
+
+/** Lines of apt's sources, of either format. */
+export const APT_SOURCES = `set -u
+for list in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
+  if [ -r "$list" ]; then grep -hE '^(deb|URIs:)[[:space:]]' "$list" || true; fi
+done`;
+
+/** `URL…`: the HTTP status that each answers with, 000 for none. HTTPS certificates are checked, as the downloads will. */
+export const REACH_FACTS = `${PRINTING}
+n=0
+for url in "$@"; do
+  code=$(curl --silent --location --connect-timeout 5 --max-time 15 --output /dev/null --write-out '%{http_code}' "$url") || true
+  say "$n.code" "\${code:-000}"
+  n=$((n + 1))
+done
+say end ok`;

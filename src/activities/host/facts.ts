@@ -18,6 +18,7 @@ import { readWorkloads } from '../workloads.js';
 import { readDevices, readFailedUnits, readStuckProcesses } from './devices.js';
 import { BOOT_FACTS, IDENTITY_FACTS, INITRAMFS_FACTS, SYSTEM_FACTS } from './facts-scripts.js';
 import { readLedgerState, readNote } from './ledger.js';
+import { readReach } from './reach.js';
 
 /** In the ledger: the server's name, so that one host under two names is noticed. */
 export const NOTE_SERVER = 'server';
@@ -32,6 +33,7 @@ export async function readHostFacts(ctx: StepContext): Promise<HostFacts> {
     if (!parsed.ok) throw new ProvisionError('OutputUnexpected', parsed.problem);
     return parsed.value;
   };
+  const k3s = await foundK3s(ctx);
   return {
     runId: ctx.run.id,
     phases: ctx.phases ?? PHASE_NAMES,
@@ -45,7 +47,8 @@ export async function readHostFacts(ctx: StepContext): Promise<HostFacts> {
     stuckProcesses: await readStuckProcesses(ctx),
     // No API, or no program that could tell: that is a finding, not a failure of preflight.
     workloads: await told(['ClusterUnreachable', 'CommandFailed'], () => readWorkloads(ctx)),
-    k3s: await foundK3s(ctx),
+    k3s,
+    reach: await readReach(ctx, k3s.known && k3s.value.version !== null),
     clusterConflicts: await told(['ClusterUnreachable'], () => clusterConflicts(ctx)),
     storage: {
       pool: await told(['ClusterUnreachable', 'NotReadyYet', 'OutputUnexpected'], () => readPool(ctx)),

@@ -26,7 +26,8 @@ async function wanted(ctx: StepContext): Promise<readonly string[]> {
   return wantedPackages((await ctx.host.must(['uname', '-r'])).trim()).map((found) => found.name);
 }
 
-async function missing(ctx: StepContext): Promise<readonly string[]> {
+/** Those that apt would have to bring. */
+export async function missingPackages(ctx: StepContext): Promise<readonly string[]> {
   const names = await wanted(ctx);
   // Exits with 1 when it does not know one of them; those have no line.
   const result = await ctx.host.exec(['dpkg-query', '-W', '-f', '${Package}\\t${db:Status-Abbrev}\\n', ...names]);
@@ -48,11 +49,11 @@ const done = async (ctx: StepContext): Promise<{ summary: string }> => ({
 });
 
 export const installPackages: StepImplementation = {
-  preview: async (ctx) => additions('package', await missing(ctx)),
-  check: async (ctx) => ((await missing(ctx)).length === 0 ? done(ctx) : null),
+  preview: async (ctx) => additions('package', await missingPackages(ctx)),
+  check: async (ctx) => ((await missingPackages(ctx)).length === 0 ? done(ctx) : null),
   apply: async (ctx) => {
     const { host, spec } = ctx;
-    const names = await missing(ctx);
+    const names = await missingPackages(ctx);
     await noteOnce(host, NOTE_PACKAGES, names);
     if (spec.mirrors.apt !== null)
       await host.writeFile({ path: APT_MIRROR_LIST, content: renderAptMirror(spec.mirrors.apt), mode: '644' }, STEP);
@@ -77,7 +78,7 @@ export const installPackages: StepImplementation = {
     );
   },
   verify: async (ctx) => {
-    const still = await missing(ctx);
+    const still = await missingPackages(ctx);
     if (still.length > 0) throw new ProvisionError('StepNotVerified', `not installed: ${still.join(', ')}`);
     return done(ctx);
   },

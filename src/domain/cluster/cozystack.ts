@@ -5,9 +5,14 @@
 import type { ServerSpec } from '../spec.js';
 import { POD_CIDR, POD_GATEWAY, SERVICE_CIDR } from './k3s.js';
 import { textAt, type KubeObject } from './objects.js';
+import { platformRegistries, type RegistryMirrors } from './registries.js';
 
 export const OPERATOR_NAMESPACE = 'cozy-system';
-export const OPERATOR_CHART = 'oci://ghcr.io/cozystack/cozystack/cozy-installer';
+const CHARTS = 'oci://ghcr.io/cozystack/cozystack';
+/** Installs the operator. */
+export const OPERATOR_CHART = 'cozy-installer';
+/** What the operator installs the platform from. */
+const PLATFORM_PACKAGES = 'cozystack-packages';
 export const PLATFORM_PACKAGE = 'cozystack.cozystack-platform';
 export const PLATFORM_VARIANT = 'isp-full-generic';
 /** Cozystack's default network between its subnets; must not overlap with pods and services. */
@@ -47,6 +52,10 @@ export function unsupportedCozystack(version: string): string | null {
   return `Cozystack ${version} is not a 1.5 release such as 1.5.4 (without v)`;
 }
 
+/** Where a chart is: charts are not images, so mirrors of container registries don't count for them. */
+export const chartSource = ({ mirrors }: ServerSpec, name: string): string =>
+  `${(mirrors.charts ?? CHARTS).replace(/\/+$/, '')}/${name}`;
+
 /**
  * k3s's own Helm controller installs the chart, so neither host nor worker needs a helm binary. `bootstrap` makes its Job tolerate a
  * node without network and talk to 127.0.0.1:6443: without kube-proxy the API's ClusterIP works only once Cilium is there.
@@ -58,14 +67,14 @@ export function operatorChart(spec: ServerSpec): KubeObject {
     kind,
     metadata: { name, namespace },
     spec: {
-      chart: OPERATOR_CHART,
+      chart: chartSource(spec, OPERATOR_CHART),
       version: spec.cluster.cozystack.version,
       targetNamespace: OPERATOR_NAMESPACE,
       createNamespace: true,
       bootstrap: true,
       valuesContent: `cozystackOperator:
   variant: generic
-cozystack:
+${platformSource(spec)}cozystack:
   apiServerHost: ${JSON.stringify(spec.nodeIP)}
   apiServerPort: ${API_PORT}
 `,
@@ -73,11 +82,15 @@ cozystack:
   };
 }
 
+/** The chart pins the packages by digest, which a copy has too. */
+const platformSource = (spec: ServerSpec): string =>
+  spec.mirrors.charts === null ? '' : `  platformSourceUrl: ${JSON.stringify(chartSource(spec, PLATFORM_PACKAGES))}\n`;
+
 /**
  * The platform. `publishing.apiServerEndpoint` is always set: the variant derives Cilium's API address from it, and without it the CNI
  * never comes up.
  */
-export function platformPackage(spec: ServerSpec): KubeObject {
+export function platformPackage(spec: ServerSpec, mirrors: RegistryMirrors): KubeObject {
   const { host, externalIPs } = spec.cluster.cozystack;
   return {
     ...PACKAGE_TYPE,
@@ -99,6 +112,7 @@ export function platformPackage(spec: ServerSpec): KubeObject {
               apiServerEndpoint: `https://${spec.nodeIP}:${API_PORT}`,
               externalIPs: [...externalIPs],
             },
+            ...platformRegistries(mirrors),
           },
         },
       },

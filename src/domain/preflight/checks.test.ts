@@ -217,6 +217,18 @@ const BAD: readonly (readonly [id: string, severity: 'warn' | 'block', says: str
     'cannot be told: gone',
     { ...HEALTHY_HOST, clusterConflicts: { known: false, problem: 'gone' } },
   ],
+  [
+    'network.downloads',
+    'block',
+    'cannot reach container images of nvcr.io',
+    {
+      ...HEALTHY_HOST,
+      reach: {
+        asked: 8,
+        silent: [{ what: 'container images of nvcr.io', mirror: 'registries', urls: ['https://nvcr.io/v2/ 000'] }],
+      },
+    },
+  ],
   ['storage.pool', 'block', 'no disk for one', withStorage({ disks: [] })],
   ['storage.pool', 'block', 'is not empty: ext4', withStorage({ disks: [{ ...EMPTY_DISK, signatures: ['ext4'] }] })],
   ['storage.pool', 'block', 'cannot be told: silent', withStorage({ pool: { known: false, problem: 'silent' } })],

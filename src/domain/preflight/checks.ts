@@ -11,6 +11,7 @@ import { BOOT_CHAIN_CHECKS } from './checks/boot-chain.js';
 import { DEVICE_CHECKS } from './checks/devices.js';
 import { IDENTITY_CHECKS } from './checks/identity.js';
 import { KERNEL_CHECKS } from './checks/kernel.js';
+import { NETWORK_CHECKS } from './checks/network.js';
 import { STORAGE_CHECKS } from './checks/storage.js';
 import { SYSTEM_CHECKS } from './checks/system.js';
 import { WORKLOAD_CHECKS } from './checks/workloads.js';
@@ -24,6 +25,7 @@ export const CHECKS: readonly Check[] = [
   ...SYSTEM_CHECKS,
   ...WORKLOAD_CHECKS,
   ...STORAGE_CHECKS,
+  ...NETWORK_CHECKS,
 ];
 
 /** What preflight reports. Small: it travels through the history of the workflow. */

@@ -133,6 +133,12 @@ export interface LedgerFacts {
   readonly problem: string | null;
 }
 
+/** What the run would download and cannot. */
+export interface ReachFacts {
+  readonly asked: number;
+  readonly silent: readonly { readonly what: string; readonly mirror: string; readonly urls: readonly string[] }[];
+}
+
 export type Told<T> = { readonly known: true; readonly value: T } | { readonly known: false; readonly problem: string };
 
 export interface HostFacts {
@@ -150,6 +156,7 @@ export interface HostFacts {
   readonly stuckProcesses: readonly string[];
   readonly workloads: Told<Workloads>;
   readonly k3s: Told<FoundK3s>;
+  readonly reach: ReachFacts;
   /** Objects that the later phases would refuse to touch, one line each. */
   readonly clusterConflicts: Told<readonly string[]>;
   readonly storage: {
