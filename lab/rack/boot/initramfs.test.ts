@@ -56,6 +56,7 @@ describe('/init', () => {
   it.each(['0', 'soon', '-x'])('halts instead with panic=%s', async (value) => {
     const host = await reboot(NO_ROOT, { commandLine: `panic=${value}` });
     await host.waitFor(({ stage }) => stage === 'halted');
+    expect(host.console()).toContain(`${shown}\nHalting automatically due to panic= boot argument`);
     host.powerCycle();
     await host.waitFor(({ boots }) => boots.length === 3);
   });
@@ -63,6 +64,7 @@ describe('/init', () => {
   it('obeys what param.conf says about panic=', async () => {
     const host = await reboot(`${NO_ROOT}; echo panic=0 >> /conf/param.conf`, { commandLine: 'panic=30' });
     await host.waitFor(({ stage }) => stage === 'halted');
+    expect(host.console()).not.toContain('Rebooting automatically');
   });
 
   it('takes the kernel with it when param.conf exits', async () => {
