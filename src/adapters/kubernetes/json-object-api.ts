@@ -29,6 +29,8 @@ export class JsonObjectApi extends KubernetesObjectApi {
     request.setHeaderParam('Accept', 'application/json');
     request.setHeaderParam('Content-Type', strategy);
     request.setQueryParam('fieldManager', FIELD_MANAGER);
+    // Otherwise a merge patch drops a field that the kind does not have, with a warning that nobody reads.
+    request.setQueryParam('fieldValidation', 'Strict');
     request.setBody(JSON.stringify(body));
     return this.requestPromise(request);
   }

@@ -23,6 +23,8 @@ export function refusal(error: unknown, what: string): unknown {
   if (code === 404) return new ProvisionError('NotReadyYet', text);
   // Somebody wrote between our read and our write; the next attempt reads again.
   if (reason === 'Conflict' && !message.startsWith('Apply failed')) return new ProvisionError('NotReadyYet', text);
+  // Our mistake, or another version of the kind; an apply has it as a 500.
+  if (message.includes('field not declared in schema')) return new ProvisionError('ClusterConflict', text);
   if (code === 401 || code === 429 || code >= 500) return new ProvisionError('ClusterUnreachable', text);
   return new ProvisionError('ClusterConflict', text);
 }
