@@ -1,0 +1,66 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { kubeApiserver } from './kube-apiserver.js';
+import type { RunOptions, Workshop } from './workshop.js';
+
+let root: string;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'kube-apiserver-tool-'));
+});
+afterEach(() => rm(root, { recursive: true }));
+
+type Run = (argv: readonly string[], options: RunOptions) => Promise<string>;
+
+function machine(run: Run, env: Readonly<Record<string, string>> = {}): Workshop {
+  return {
+    env: { PATH: join(root, 'bin'), ...env },
+    platform: 'linux',
+    arch: 'x64',
+    cacheDir: join(root, 'cache'),
+    fetch: () => Promise.reject(new Error('no network')),
+    run,
+    report: () => undefined,
+  };
+}
+
+const ANSWER = 'kube-apiserver of the lab with etcd, Kubernetes v1.36.3';
+
+/** Go, which builds a program that answers as this one. */
+const go =
+  (answer: string, builds: RunOptions[] = []): Run =>
+  async (argv, options) => {
+    if (argv[0] !== 'go') return answer;
+    builds.push(options);
+    await writeFile(join(options.cwd ?? '', argv[argv.indexOf('-o') + 1] ?? ''), '', { mode: 0o755 });
+    return '';
+  };
+
+describe('kubeApiserver', () => {
+  it('is built in a folder of its own from the pinned sources, once', async () => {
+    const builds: RunOptions[] = [];
+    const path = await kubeApiserver(machine(go(ANSWER, builds)));
+    expect(path).toMatch(/cache\/kube-apiserver-1\.36\.3-[0-9a-f]{12}\/lab-kube-apiserver$/);
+    expect(await readFile(join(path, '..', 'go.mod'), 'utf8')).toContain('k8s.io/kubernetes v1.36.3');
+    expect(await kubeApiserver(machine(go(ANSWER, builds)))).toBe(path);
+    expect(builds).toEqual([expect.objectContaining({ env: expect.objectContaining({ GOFLAGS: '', GOWORK: 'off' }) })]);
+  });
+
+  it('is not what answers as another version', async () => {
+    await expect(kubeApiserver(machine(go('Kubernetes v1.30.0')))).rejects.toThrow(
+      'go build gave something unusable: is another program: Kubernetes v1.30.0',
+    );
+  });
+
+  it('says without Go what to install', async () => {
+    const nothing: Run = ([program]) => Promise.reject(new Error(`no ${program} in PATH`));
+    await expect(kubeApiserver(machine(nothing))).rejects.toThrow(/no go in PATH[^]*install Go 1\.21 or newer/);
+  });
+
+  it('can be one that the user names', async () => {
+    const own = join(root, 'own');
+    await writeFile(own, '', { mode: 0o755 });
+    expect(await kubeApiserver(machine(go(ANSWER), { GPU_PROVISION_KUBE_APISERVER: own }))).toBe(own);
+  });
+});
