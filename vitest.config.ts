@@ -36,6 +36,8 @@ export default defineConfig({
           // A machine without KVM uses a core while it boots, and none while it waits for a time-out of its own.
           fileParallelism: false,
           maxConcurrency: 3,
+          // An emulated machine on a busy one may miss a time of its own. A retry is shown, and a second failure counts.
+          retry: process.env['CI'] === 'true' ? 1 : 0,
           // Ten minutes hold a run with three boots and a build of boot images; the base image may have to be built before.
           testTimeout: 40 * 60_000,
           hookTimeout: 40 * 60_000,
