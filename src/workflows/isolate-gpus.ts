@@ -12,15 +12,12 @@ import type { TruthTable } from '../domain/gpu/truth-table.js';
 import { planDifference, type RebootPlan } from '../domain/boot/plan.js';
 import { stepsOf } from '../domain/run/steps.js';
 import { call } from './act.js';
+import { approved } from './approval.js';
 import { fail, failureType, reportFailure, rethrowBug, rootFailure } from './failure.js';
-import { ask } from './question.js';
 import { reboot } from './reboot.js';
 import { needsHands, restoreHost, type Staged } from './restore-host.js';
 import type { Run } from './run.js';
 import { Saga } from './saga.js';
-
-/** How often a plan that drifted is put to the question again before the run gives its staging up. */
-const PLANS = 10;
 
 export async function isolateGpus(run: Run): Promise<void> {
   const { spec } = run.input;
@@ -88,40 +85,24 @@ async function cordon(run: Run): Promise<string | null> {
   });
 }
 
-/** Asks until a plan is approved that is still true at that moment. Throws Rejected, Expired or Drifted. */
-async function approvedPlan(run: Run, staged: Staged): Promise<RebootPlan> {
-  const { boot, name } = run.input.spec;
-  let plan = await readPlan(run);
-  for (let n = 1; n <= PLANS; n += 1) {
-    run.plan = plan;
-    staged.bootId = plan.bootId;
-    run.setPhase('gpu-isolation', 'waiting', 'staged; WAITING FOR APPROVAL');
-    let now = plan;
-    const unchanged = async (): Promise<boolean> => {
-      now = await readPlan(run);
-      return now.digest === plan.digest;
-    };
-    const receipt = await ask(run, {
-      id: n === 1 ? 'reboot' : `reboot#${n}`,
-      kind: 'reboot',
-      text: `${name} boots a new image once; ${plan.devices.length} GPUs move to vfio-pci. Digest ${plan.digest}`,
-      digest: plan.digest,
-      expiresSeconds: boot.approvalExpiresSeconds,
-      reminderSeconds: boot.approvalReminderSeconds,
-      stillValid: unchanged,
-    });
-    if (receipt?.choice === 'reject') {
-      throw fail('Rejected', `rejected by ${receipt.by}${receipt.reason === '' ? '' : `: ${receipt.reason}`}`);
-    }
-    // Between the answer and the act the world may have moved: what was approved must still be what is there.
-    if (receipt !== null && (await unchanged())) return plan;
-    const why = planDifference(plan, now);
-    run.voided[plan.digest] = why;
-    run.event('drift', `digest ${plan.digest} is void: ${why}. New digest ${now.digest}`);
-    if (now.bootId !== plan.bootId) now = await restage(run, staged);
-    plan = now;
-  }
-  throw fail('Drifted', `the staged state changed ${PLANS} times while it was being asked about`);
+/** Throws Rejected, Expired or Drifted. */
+function approvedPlan(run: Run, staged: Staged): Promise<RebootPlan> {
+  const { name } = run.input.spec;
+  return approved(run, {
+    kind: 'reboot',
+    read: () => readPlan(run),
+    show: (plan) => {
+      run.plan = plan;
+      staged.bootId = plan.bootId;
+      run.setPhase('gpu-isolation', 'waiting', 'staged; WAITING FOR APPROVAL');
+    },
+    text: ({ devices, digest }) =>
+      `${name} boots a new image once; ${devices.length} GPUs move to vfio-pci. Digest ${digest}`,
+    difference: planDifference,
+    renew: async (before, now) => (now.bootId === before.bootId ? now : restage(run, staged)),
+    rejected: 'rejected',
+    changedTooOften: (times) => `the staged state changed ${times} times while it was being asked about`,
+  });
 }
 
 /** The host rebooted while the question was open. Steps check first, so only what is missing is done again. */

@@ -107,7 +107,7 @@ async function claimHost(run: Run): Promise<void> {
 async function phase(run: Run, name: PhaseName): Promise<void> {
   if (!run.selected(name)) return;
   const saga = new Saga(run);
-  for (let attempt = 1; ; attempt += 1) {
+  for (;;) {
     run.beginPhase(name);
     try {
       let summary = '';
@@ -121,7 +121,7 @@ async function phase(run: Run, name: PhaseName): Promise<void> {
       rethrowBug(error);
       run.failure = reportFailure(error, name, run.currentStep);
       run.setPhase(name, 'failed', run.failure.message);
-      if (!isCancellation(error) && (await parked(run, name, attempt))) {
+      if (!isCancellation(error) && (await parked(run, name))) {
         run.failure = null;
         continue;
       }
@@ -133,10 +133,10 @@ async function phase(run: Run, name: PhaseName): Promise<void> {
 }
 
 /** True: try again. A cancel while parked arrives here as an exception and unwinds like a cancel anywhere else. */
-async function parked(run: Run, name: PhaseName, attempt: number): Promise<boolean> {
+async function parked(run: Run, name: PhaseName): Promise<boolean> {
   run.setPhase(name, 'waiting', `parked: ${run.failure?.message ?? ''}`);
   const receipt = await ask(run, {
-    id: attempt === 1 ? `parked:${name}` : `parked:${name}#${attempt}`,
+    name: `parked:${name}`,
     kind: 'parked',
     text: `phase ${name} failed: ${run.failure?.message ?? ''}. Try again, or give it up?`,
     digest: '',

@@ -8,7 +8,8 @@ import { fail } from './failure.js';
 import { now, type Run } from './run.js';
 
 export interface Ask {
-  readonly id: string;
+  /** Its id the first time; asked again in the same run it is `NAME#2`. */
+  readonly name: string;
   readonly kind: QuestionKind;
   readonly text: string;
   readonly digest: string;
@@ -21,10 +22,11 @@ export interface Ask {
 
 /** The accepted answer, or null when `stillValid` said no. Throws Expired. */
 export async function ask(run: Run, question: Ask): Promise<Receipt | null> {
+  const id = run.questionId(question.name);
   const openedMs = Date.now();
   const expiresMs = question.expiresSeconds === null ? null : openedMs + question.expiresSeconds * 1_000;
   run.openQuestion({
-    id: question.id,
+    id,
     kind: question.kind,
     text: question.text,
     digest: question.digest,
@@ -36,9 +38,9 @@ export async function ask(run: Run, question: Ask): Promise<Receipt | null> {
   try {
     for (;;) {
       const left = expiresMs === null ? Number.POSITIVE_INFINITY : expiresMs - Date.now();
-      if (left <= 0) throw fail('Expired', `nobody decided "${question.id}" in time`);
+      if (left <= 0) throw fail('Expired', `nobody decided "${id}" in time`);
       const wait = Math.min(left, question.reminderSeconds * 1_000);
-      const summary = left <= wait ? `${question.id} expires` : `remind about ${question.id}`;
+      const summary = left <= wait ? `${id} expires` : `remind about ${id}`;
       if (await condition(answered, wait, { summary })) return run.answer;
       if (expiresMs !== null && Date.now() >= expiresMs) continue;
       const valid = question.stillValid === undefined || (await question.stillValid());
@@ -46,7 +48,7 @@ export async function ask(run: Run, question: Ask): Promise<Receipt | null> {
       if (run.answer !== null && (valid || run.answer.choice === 'reject')) return run.answer;
       if (!valid) return null;
       if (run.question !== null) run.question = { ...run.question, reminders: run.question.reminders + 1 };
-      run.event('reminder', `${question.id} still waits for an answer: ${question.text}`);
+      run.event('reminder', `${id} still waits for an answer: ${question.text}`);
     }
   } finally {
     run.closeQuestion();

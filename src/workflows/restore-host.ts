@@ -112,10 +112,8 @@ export async function needsHands(run: Run, error: unknown): Promise<void> {
   run.instructions = handsOn(run);
   if (run.currentPhase !== null) run.setPhase(run.currentPhase, 'waiting', `needs hands: ${report.message}`);
   run.setOutcome('needs-hands');
-  run.handsNeeded += 1;
-  const times = run.handsNeeded;
   await ask(run, {
-    id: times === 1 ? 'needs-hands' : `needs-hands#${times}`,
+    name: 'needs-hands',
     kind: 'needs-hands',
     text: `the host can't be proven safe: ${report.message}`,
     digest: '',

@@ -87,16 +87,14 @@ export class Run {
   instructions: string[] = [];
   waitedSeconds = 0;
   cordonedAt: string | null = null;
-  /** How often hands were needed, so that each question has an id of its own. */
-  handsNeeded = 0;
-  /** The same for disks. */
-  disksAsked = 0;
   /** The boot that undo's own reboot ended in. */
   ordinaryBootId: string | null = null;
   currentPhase: PhaseName | null = null;
   currentStep: string | null = null;
   readonly decisions: Receipt[] = [];
   readonly voided: Record<string, string> = {};
+  /** How often each question was asked, by its name. */
+  private readonly asked = new Map<string, number>();
   private lastRefusal: string | null = null;
   private readonly events: RunEvent[] = [];
   private readonly phases = new Map<PhaseName, MutablePhase>();
@@ -176,6 +174,13 @@ export class Run {
     if (step !== undefined)
       steps[at] = { ...step, state, summary: result.summary, seconds: secondsSince(step.startedAt) };
     this.event('step', `${name} ${state}: ${result.summary}`);
+  }
+
+  /** Unique in the run: `reboot`, then `reboot#2`. */
+  questionId(name: string): string {
+    const times = (this.asked.get(name) ?? 0) + 1;
+    this.asked.set(name, times);
+    return times === 1 ? name : `${name}#${times}`;
   }
 
   openQuestion(question: OpenQuestion): void {

@@ -40,12 +40,16 @@ export async function take(run: Run, { rung, act }: Rung, input: RebootInput): P
   try {
     return await act(run, input);
   } catch (error) {
-    rethrowBug(error);
-    if (isCancellation(error)) throw error;
-    if (failureType(error) !== 'BmcUnavailable' && !ranOutOfTime(error)) throw error;
-    run.event('rung', `${rung} failed: ${reportFailure(error, null, null).message}`);
+    run.event('rung', `${rung} failed: ${bmcFailure(error)}`);
     return 'wait';
   }
+}
+
+/** What a BMC failed with, after which the ladder goes on. Throws every other error again. */
+function bmcFailure(error: unknown): string {
+  rethrowBug(error);
+  if (isCancellation(error) || (failureType(error) !== 'BmcUnavailable' && !ranOutOfTime(error))) throw error;
+  return reportFailure(error, null, null).message;
 }
 
 /** Which boot the host is in, by fresh connections. */
@@ -92,9 +96,7 @@ async function powerCycle(run: Run, input: RebootInput): Promise<Taken> {
     run.event('rung', `${name} not done: ${action.evidence}`);
     return await look(run, input);
   } catch (error) {
-    rethrowBug(error);
-    if (isCancellation(error) || (failureType(error) !== 'BmcUnavailable' && !ranOutOfTime(error))) throw error;
-    run.event('rung', `${name} counts as done: ${reportFailure(error, null, null).message}`);
+    run.event('rung', `${name} counts as done: ${bmcFailure(error)}`);
     // It may have ended between off and on.
     await turnOn(run);
     return 'wait';

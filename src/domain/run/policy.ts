@@ -24,6 +24,16 @@ export interface ActivityPolicy {
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 
+const BMC = {
+  startToCloseSeconds: 5 * MINUTE,
+  scheduleToCloseSeconds: 15 * MINUTE,
+  heartbeatSeconds: MINUTE,
+  firstRetrySeconds: 5,
+  backoff: 2,
+  slowestRetrySeconds: MINUTE,
+  queue: 'watch',
+} as const;
+
 export const POLICIES = {
   read: {
     startToCloseSeconds: 10 * MINUTE,
@@ -106,24 +116,12 @@ export const POLICIES = {
     why: 'A fresh look before anybody is power-cycled. It answers even when the host does not.',
   },
   bmc: {
-    startToCloseSeconds: 5 * MINUTE,
-    scheduleToCloseSeconds: 15 * MINUTE,
-    heartbeatSeconds: MINUTE,
-    firstRetrySeconds: 5,
-    backoff: 2,
-    slowestRetrySeconds: MINUTE,
-    queue: 'watch',
+    ...BMC,
     why: 'BMCs are slow and drop sessions; off, settle and on take up to two minutes.',
   },
   'bmc-once': {
-    startToCloseSeconds: 5 * MINUTE,
-    scheduleToCloseSeconds: 15 * MINUTE,
-    heartbeatSeconds: MINUTE,
-    firstRetrySeconds: 5,
-    backoff: 2,
-    slowestRetrySeconds: MINUTE,
+    ...BMC,
     attempts: 1,
-    queue: 'watch',
     why: 'A second attempt would be a second power cycle, and a person approved two. One whose answer is lost counts as done. A graceful restart is asked for once: a host that hangs ignores it for as long as one asks (seen: a quarter of an hour), and the next rung helps.',
   },
 } as const satisfies Record<StepPolicy | 'undo' | 'await-boot' | 'probe' | 'bmc' | 'bmc-once', ActivityPolicy>;
