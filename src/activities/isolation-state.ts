@@ -7,6 +7,7 @@ import { trialRunOf } from '../domain/boot/reboot.js';
 import { K3S_UNIT } from '../domain/cluster/k3s-layout.js';
 import { GRUB_CFG, KNOWN_GOOD_ENTRY, LEDGER_DIR } from '../domain/host-layout.js';
 import { truthTable, type TruthBaseline, type TruthTable } from '../domain/gpu/truth-table.js';
+import { shortDigest } from '../domain/run/questions.js';
 import { ProvisionError } from '../ports/failure.js';
 import { contextOf, reporting, type Adapters, type StepContext, type StepInput } from './define-step.js';
 import { trialCommandLine } from './gpu-isolation.js';
@@ -138,7 +139,7 @@ async function readPlan(ctx: StepContext, input: PlanInput): Promise<RebootPlan>
   const diff = await ctx.host.script(DIFF_LEDGER, [LEDGER_DIR]);
   return {
     ...facts,
-    digest: `${digest.slice(0, 4)}-${digest.slice(4, 8)}`,
+    digest: shortDigest(digest),
     sha256: digest,
     imagesRebuilt: entries.filter((e) => isImage(e.path) && e.current?.sha256 !== e.original?.sha256).length,
     diff:

@@ -31,6 +31,7 @@ import {
 } from '../domain/cluster/storage.js';
 import { parseFactLines } from '../domain/preflight/fact-lines.js';
 import type { PhaseName } from '../domain/run/phases.js';
+import { shortDigest } from '../domain/run/questions.js';
 import type { StepNameOf } from '../domain/run/steps.js';
 import type { ServerSpec } from '../domain/spec.js';
 import type { Cluster } from '../ports/cluster.js';
@@ -123,8 +124,7 @@ async function takeable(ctx: StepContext): Promise<Takeable> {
     throw new ProvisionError('DiskNotEmpty', `${unfit.join('; ')}. Nothing was touched${await begun(ctx)}`);
   const disks = facts.map(identityOf);
   // The order of the keys is the order of the digest's JSON: don't sort, don't reorder.
-  const hash = sha256(JSON.stringify({ server: spec.serial, node, pool, backend, disks }));
-  const digest = `${hash.slice(0, 4)}-${hash.slice(4, 8)}`;
+  const digest = shortDigest(sha256(JSON.stringify({ server: spec.serial, node, pool, backend, disks })));
   return { plan: { pool, backend, node, disks, digest }, devices: facts.map(({ device }) => device ?? '') };
 }
 

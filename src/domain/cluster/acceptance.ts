@@ -5,7 +5,7 @@
 import type { GpuSpec, NestedSpec } from '../spec.js';
 import { ACCEPTANCE_PROGRAM } from './acceptance-program.js';
 import { NESTED_GPU_RESOURCE } from './nested.js';
-import { at, textAt, type KubeObject } from './objects.js';
+import { at, jsonOrNull, textAt, type KubeObject } from './objects.js';
 
 /** PyTorch with its own CUDA libraries; 3 GB. Any image with python3 and torch for CUDA will do. */
 export const ACCEPTANCE_IMAGE = 'docker.io/pytorch/pytorch:2.8.0-cuda12.8-cudnn9-runtime';
@@ -81,7 +81,7 @@ export function parseJobOutput(log: string): JobOutput {
   const peers: JobOutput['peers'][number][] = [];
   const errors: JobOutput['errors'][number][] = [];
   for (const line of log.split('\n')) {
-    const value = jsonOrNull(line);
+    const value = line.startsWith('{') ? jsonOrNull(line) : null;
     if (value === null) continue;
     const figures = figuresOf(value);
     const [from, to, rate] = [at(value, 'peer', 0), at(value, 'peer', 1), at(value, 'GBps')];
@@ -92,15 +92,6 @@ export function parseJobOutput(log: string): JobOutput {
     else if (typeof code === 'number') errors.push({ code, message: textAt(value, 'error', 'message') ?? '' });
   }
   return { gpus, peers, errors };
-}
-
-function jsonOrNull(line: string): unknown {
-  if (!line.startsWith('{')) return null;
-  try {
-    return JSON.parse(line);
-  } catch {
-    return null;
-  }
 }
 
 function figuresOf(value: unknown): GpuFigures | null {

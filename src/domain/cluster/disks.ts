@@ -4,7 +4,7 @@
  * @module
  */
 import type { FactLines } from '../preflight/fact-lines.js';
-import { at, countAt, listAt, textAt } from './objects.js';
+import { at, countAt, jsonOrNull, listAt, textAt } from './objects.js';
 
 /** What is approved: enough to find the disk in the rack and to see that it is still the same one. */
 export interface DiskIdentity {
@@ -40,7 +40,7 @@ export function parseDisks(ids: readonly string[], lines: FactLines): readonly D
 }
 
 function parseDisk(id: string, n: number, lines: FactLines): DiskFacts {
-  const block = listAt(json(lines.printed(`${n}.lsblk`)?.join('\n') ?? ''), 'blockdevices')[0];
+  const block = listAt(jsonOrNull(lines.printed(`${n}.lsblk`)?.join('\n') ?? ''), 'blockdevices')[0];
   const parts = descendants(block);
   return {
     id,
@@ -81,14 +81,6 @@ const filled = (text: string | null): string | null => (text === null || text.tr
 
 function descendants(block: unknown): readonly unknown[] {
   return listAt(block, 'children').flatMap((child) => [child, ...descendants(child)]);
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 /** Why a disk must not be taken, in words that follow its id; null when it is a whole, empty disk that nobody uses. */

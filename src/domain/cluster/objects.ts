@@ -26,6 +26,15 @@ export function nameOf(object: {
   return `${object.kind} ${namespace === undefined ? name : `${namespace}/${name}`}`;
 }
 
+/** Parsed; null for what is no JSON. */
+export function jsonOrNull(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
 /** The value at a path of field names and list positions, or undefined where the path leaves the object. */
 export function at(value: unknown, ...path: readonly (string | number)[]): unknown {
   let here = value;

@@ -5,7 +5,7 @@
  */
 import type { StorageSpec } from '../spec.js';
 import { K3S_BINARY_PATH } from './k3s-layout.js';
-import { countAt, listAt, textAt, type KubeObject } from './objects.js';
+import { countAt, jsonOrNull, listAt, textAt, type KubeObject } from './objects.js';
 
 export const LINSTOR_CONTROLLER_REF = {
   apiVersion: 'apps/v1',
@@ -83,12 +83,8 @@ export interface PoolFacts {
 
 /** The rows of an answer, a list of lists; null for anything else. */
 function rows(output: string): readonly unknown[] | null {
-  try {
-    const value: unknown = JSON.parse(output);
-    return Array.isArray(value) && value.every(Array.isArray) ? value.flat() : null;
-  } catch {
-    return null;
-  }
+  const value = jsonOrNull(output);
+  return Array.isArray(value) && value.every(Array.isArray) ? value.flat() : null;
 }
 
 /** Whether the node's satellite is connected; null when the answer is something else. */

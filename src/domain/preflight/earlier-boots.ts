@@ -3,6 +3,7 @@
  * more, and no figure from elsewhere would be right.
  * @module
  */
+import { at, jsonOrNull, listAt, textAt } from '../cluster/objects.js';
 
 /** Away for longer than this it was switched off after all, or lost a boot that never wrote its journal. */
 const OFF_SECONDS = 2 * 3600;
@@ -18,8 +19,8 @@ const MICROSECONDS = 1_000_000;
  * says last before its journal ends. Where /var is unmounted before that, the line is missing, and so is the figure.
  */
 export function earlierBootSeconds(boots: string, reboots: readonly string[]): readonly number[] {
-  const rebooted = new Set(reboots.flatMap((line) => textAt(parse(line), '_BOOT_ID') ?? []));
-  const sorted = list(parse(boots))
+  const rebooted = new Set(reboots.flatMap((line) => textAt(jsonOrNull(line), '_BOOT_ID') ?? []));
+  const sorted = listAt(jsonOrNull(boots))
     .map((boot) => ({
       first: numberAt(boot, 'first_entry'),
       last: numberAt(boot, 'last_entry'),
@@ -37,25 +38,7 @@ export function earlierBootSeconds(boots: string, reboots: readonly string[]): r
   return gaps.slice(0, BOOT_LIMIT);
 }
 
-function parse(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return null;
-  }
-}
-
-const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
-
-const at = (value: unknown, field: string): unknown =>
-  typeof value === 'object' && value !== null ? Reflect.get(value, field) : undefined;
-
 function numberAt(value: unknown, field: string): number {
   const found = at(value, field);
   return typeof found === 'number' ? found : Number.NaN;
-}
-
-function textAt(value: unknown, field: string): string | null {
-  const found = at(value, field);
-  return typeof found === 'string' ? found : null;
 }

@@ -24,6 +24,9 @@ export const QUESTION_RULES: Readonly<Record<QuestionKind, QuestionRules>> = {
   'needs-hands': { choices: { resume: 'verify the host again' }, needsDigest: false },
 };
 
+/** What people compare and type, of a SHA-256: its first 32 bits, `7f3a-91c2`. */
+export const shortDigest = (sha256: string): string => `${sha256.slice(0, 4)}-${sha256.slice(4, 8)}`;
+
 export interface OpenQuestion {
   /** Unique in the run: `reboot`, `reboot#2`, `disks`, `parked:cozystack`, `needs-hands`. */
   readonly id: string;
