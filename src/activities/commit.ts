@@ -18,6 +18,7 @@ import { builtImages, unmaskTimers } from './gpu-isolation.js';
 import { generatedDefault, setTrialOrder } from './host/boot.js';
 import { CONFIRM_BOOT } from './host/boot-scripts.js';
 import { bootedCopy } from './host/known-good-copy.js';
+import { checkGrubScript } from './host/known-good-default.js';
 import { writeLedgerState } from './host/ledger.js';
 
 /** The dead-man looks every few seconds; after this long it must have seen the confirmation. */
@@ -111,7 +112,7 @@ async function makeDefault(ctx: StepContext, input: CommitInput): Promise<string
   }
   await setTrialOrder(ctx.host, '');
   await ctx.host.writeFile(file, 'commit.make-default');
-  await ctx.host.must(['grub-script-check', GRUB_CUSTOM_CFG]);
+  await checkGrubScript(ctx.host);
   return 'the proven entry is the default; known-good stays in the menu';
 }
 

@@ -34,6 +34,7 @@ import {
 import { bootedCopy } from './host/known-good-copy.js';
 import {
   checkCustomCfgIsRead,
+  checkGrubScript,
   publishKnownGoodDefault,
   saveBootFiles,
   verifyKnownGoodDefault,
@@ -95,10 +96,6 @@ function fileStep(
 }
 
 const direct = (ctx: StepContext): boolean => ctx.spec.boot.strategy === 'direct';
-
-async function checkGrubScript(ctx: StepContext): Promise<void> {
-  await ctx.host.must(['grub-script-check', GRUB_CUSTOM_CFG]);
-}
 
 export const isolationSteps = {
   'isolation.save-boot-state': {
@@ -331,7 +328,7 @@ export const isolationSteps = {
     },
     verify: async (ctx) => {
       if (direct(ctx)) return { summary: 'direct strategy: no trial entry; the new image is the default' };
-      await checkGrubScript(ctx);
+      await checkGrubScript(ctx.host);
       // update-grub has made grub.cfg anew since that was looked at.
       await checkCustomCfgIsRead(ctx);
       if (!(await ctx.host.fileIs(await trialCfg(ctx)))) {

@@ -19,7 +19,7 @@ import { contextOf, reporting, type Adapters, type StepContext, type StepInput }
 import { bootImages, generatedDefault, inspectImage, readGrubEnvironment, setTrialOrder } from './host/boot.js';
 import { readDevices } from './host/devices.js';
 import { bootedCopy, currentCopy, undamagedCopy } from './host/known-good-copy.js';
-import { checkCustomCfgIsRead } from './host/known-good-default.js';
+import { checkCustomCfgIsRead, checkGrubScript } from './host/known-good-default.js';
 import { archiveLedger, isUndoneByIsolation, readLedgerState, readOriginal } from './host/ledger.js';
 import type { LedgerEntry, RemoteHost } from './host/remote-host.js';
 
@@ -89,7 +89,7 @@ async function publishOrdinaryOnce(ctx: StepContext): Promise<string> {
   const copy = await undamagedCopy(host);
   if (copy === null)
     throw new ProvisionError('RestoreNotVerified', `the known-good copy in ${KNOWN_GOOD_DIR} is damaged`);
-  const booted = await bootedCopy(host);
+  const booted = await bootedCopy(host, copy);
   await assertSameKernel(host, entry, booted, copy.files.get(COPY.kernel) ?? '');
   const original = await readOriginal(host, GRUB_CUSTOM_CFG);
   const content = renderOrdinaryOnce({
@@ -99,7 +99,7 @@ async function publishOrdinaryOnce(ctx: StepContext): Promise<string> {
     before: original === null || isOurs(original) ? '' : original,
   });
   await host.writeFile({ path: GRUB_CUSTOM_CFG, content, mode: '644' }, 'isolation.publish-known-good-default');
-  await host.must(['grub-script-check', GRUB_CUSTOM_CFG]);
+  await checkGrubScript(host);
   await checkCustomCfgIsRead(ctx);
   return `the next boot that is armed is "${entry.title}", every other one known-good`;
 }

@@ -120,6 +120,16 @@ export async function conflictsOf(looks: readonly (() => Promise<unknown>)[]): P
   return found;
 }
 
+/** Whether nothing would be done about an object: it is as wanted, or stands in the way. */
+async function isSettled(cluster: Cluster, wanted: Ensure): Promise<boolean> {
+  try {
+    return await isAsWanted(cluster, wanted);
+  } catch (error) {
+    if (error instanceof ProvisionError && error.type === 'ClusterConflict') return true;
+    throw error;
+  }
+}
+
 /**
  * For the plan: what would be created or changed; everything while there is no cluster yet. An object that stands in the way is preflight's
  * to say.
@@ -130,8 +140,7 @@ export async function previewObjects(
 ): Promise<readonly PreviewedChange[]> {
   const changes: PreviewedChange[] = [];
   for (const each of wanted) {
-    if (cluster !== null && (await conflictsOf([() => isAsWanted(cluster, each)])).length > 0) continue;
-    if (cluster !== null && (await isAsWanted(cluster, each))) continue;
+    if (cluster !== null && (await isSettled(cluster, each))) continue;
     const isThere = cluster !== null && (await cluster.get(refOf(each.object))) !== null;
     changes.push({ sign: isThere ? '~' : '+', kind: 'object', what: nameOf(each.object), diff: '' });
   }

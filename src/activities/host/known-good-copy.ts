@@ -44,9 +44,9 @@ export async function undamagedCopy(host: RemoteHost): Promise<KnownGoodCopy | n
   return [...copy.files].every(([name, hash]) => hashes.get(`${copy.directory}/${name}`) === hash) ? copy : null;
 }
 
-/** For the menu. Throws StepNotVerified when nothing usable is kept. */
-export async function bootedCopy(host: RemoteHost): Promise<BootedCopy> {
-  const copy = await currentCopy(host);
+/** For the menu; `known` where it has been read already. Throws StepNotVerified when nothing usable is kept. */
+export async function bootedCopy(host: RemoteHost, known?: KnownGoodCopy): Promise<BootedCopy> {
+  const copy = known ?? (await currentCopy(host));
   const stanza = copy === null ? null : await host.readFile(`${copy.directory}/${COPY.stanza}`);
   const entry = stanza === null ? undefined : parseGrubConfig(stanza).entries[0];
   if (copy === null || entry === undefined)

@@ -18,6 +18,7 @@ import type { StepContext } from '../define-step.js';
 import { bootImages } from './boot.js';
 import { bootedCopy, currentCopy, pruneCopies, undamagedCopy } from './known-good-copy.js';
 import { readLedgerState } from './ledger.js';
+import type { RemoteHost } from './remote-host.js';
 
 const MAKES_IT_DEFAULT = `set default=${KNOWN_GOOD_ENTRY}`;
 
@@ -38,7 +39,7 @@ export async function publishKnownGoodDefault(ctx: StepContext, step: string): P
     const content = renderCustomCfg({ runId: ctx.run.id, booted, trial: null, committed: false });
     await ctx.host.writeFile({ path: GRUB_CUSTOM_CFG, content, mode: '644' }, step);
   }
-  await ctx.host.must(['grub-script-check', GRUB_CUSTOM_CFG]);
+  await checkGrubScript(ctx.host);
   // Only now: until custom.cfg is published, an older copy is what a power cut boots.
   await pruneCopies(ctx.host);
 }
@@ -59,6 +60,11 @@ export async function isKnownGoodDefault(ctx: StepContext): Promise<boolean> {
   return [...(await bootImages(ctx.host)), GRUB_CFG, GRUB_CUSTOM_CFG].every((path) => saved.has(path));
 }
 
+/** Whether GRUB's parser takes custom.cfg. Throws CommandFailed, with the line. */
+export async function checkGrubScript(host: RemoteHost): Promise<void> {
+  await host.must(['grub-script-check', GRUB_CUSTOM_CFG]);
+}
+
 /** A site that took 41_custom away has a GRUB that boots whatever update-grub made the default. Throws StepNotVerified. */
 export async function checkCustomCfgIsRead(ctx: Pick<StepContext, 'host'>): Promise<void> {
   if (readsCustomCfg((await ctx.host.readFile(GRUB_CFG)) ?? '')) return;
@@ -71,7 +77,7 @@ export async function checkCustomCfgIsRead(ctx: Pick<StepContext, 'host'>): Prom
 /** Reads back that GRUB would boot the known-good copy and that the copy is there. Throws StepNotVerified. */
 export async function verifyKnownGoodDefault(ctx: StepContext): Promise<{ readonly summary: string }> {
   if (ctx.spec.boot.strategy === 'direct') return { summary: 'direct strategy: no known-good default' };
-  await ctx.host.must(['grub-script-check', GRUB_CUSTOM_CFG]);
+  await checkGrubScript(ctx.host);
   await checkCustomCfgIsRead(ctx);
   if (!(await makesDefault(ctx, await ctx.host.readFile(GRUB_CUSTOM_CFG))))
     throw new ProvisionError('StepNotVerified', `${GRUB_CUSTOM_CFG} does not make the known-good copy the default`);
