@@ -3,10 +3,9 @@
  * sources in `kube-apiserver/`, whose go.sum pins every module.
  * @module
  */
-import { createHash } from 'node:crypto';
-import { copyFile, readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { sourceFolder, versionOf } from './kept-folder.js';
 import { getTool, type Tool } from './tool.js';
 import { thisMachine, type Workshop } from './workshop.js';
 
@@ -14,6 +13,7 @@ import { thisMachine, type Workshop } from './workshop.js';
 const VERSION = '1.36.3';
 /** Not `kube-apiserver`: one in PATH has no etcd inside. */
 const COMMAND = 'lab-kube-apiserver';
+const FOLDER = join(sourceFolder(import.meta.url), 'kube-apiserver');
 const SOURCES = ['go.mod', 'go.sum', 'main.go'] as const;
 
 const ASK_VERSION_TIMEOUT_SECONDS = 30;
@@ -23,10 +23,7 @@ const REPORT_EVERY_PACKAGES = 200;
 
 /** Path of an executable; built and cached when there is none. Throws ToolUnavailable. */
 export async function kubeApiserver(workshop: Workshop = thisMachine()): Promise<string> {
-  const folder = sourceFolder();
-  const hash = createHash('sha256');
-  for (const name of SOURCES) hash.update(await readFile(join(folder, name)));
-  return getTool(tool(folder, hash.digest('hex').slice(0, 12)), workshop);
+  return getTool(tool(FOLDER, await versionOf(SOURCES.map((name) => join(FOLDER, name)))), workshop);
 }
 
 function tool(sources: string, digest: string): Tool {
@@ -41,12 +38,6 @@ function tool(sources: string, digest: string): Tool {
       'install Go 1.21 or newer so that `go` is in PATH (it fetches the Go it needs itself); it is then built from source (about 5 minutes on two cores, once)',
     ],
   };
-}
-
-/** The sources lie beside this file; the build leaves them there. */
-function sourceFolder(): string {
-  const here = dirname(fileURLToPath(import.meta.url));
-  return join(here.includes('/dist/') ? here.replace('/dist/', '/') : here, 'kube-apiserver');
 }
 
 async function reasonAgainst(path: string, workshop: Workshop): Promise<string | null> {

@@ -59,6 +59,13 @@ export async function findInPath(command: string, env: Workshop['env']): Promise
   return null;
 }
 
+export async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 export async function isExecutable(path: string): Promise<boolean> {
   try {
     await access(path, constants.X_OK);

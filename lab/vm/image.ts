@@ -2,12 +2,10 @@
  * The disk every virtual machine of the boot lab starts from: built once, kept in the cache, never written to again.
  * @module
  */
-import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { withLock } from '../tools/lock.js';
-import type { Workshop } from '../tools/workshop.js';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { keptFolder, sourceFolder, versionOf } from '../tools/kept-folder.js';
+import { exists, type Workshop } from '../tools/workshop.js';
 import { grubReads } from './disk.js';
 import { CPU, FIRST_BOOT_MEMORY_MIB } from './hardware.js';
 
@@ -31,46 +29,37 @@ const FIRST_BOOT_TIMEOUT_SECONDS = 10 * 60;
 /** Characters of the console in an error. */
 const CONSOLE_SHOWN = 4_000;
 
+const FOLDER = sourceFolder(import.meta.url);
 const SCRIPTS = ['build-image.sh', 'customize.sh', 'initramfs-drivers.sh'] as const;
-
-/** The scripts lie beside the source; the build leaves them there. */
-function scriptFolder(): string {
-  const here = dirname(fileURLToPath(import.meta.url));
-  return here.includes('/dist/') ? here.replace('/dist/', '/') : here;
-}
 
 /** The base image, built now if these scripts have not built one before. Needs root, since mmdebstrap then keeps owners. */
 export async function baseImage(workshop: Workshop): Promise<BaseImage> {
-  const scripts = scriptFolder();
-  const version = createHash('sha256');
-  for (const name of SCRIPTS) version.update(await readFile(join(scripts, name)));
-  const folder = join(workshop.cacheDir, `boot-lab-${version.digest('hex').slice(0, 12)}`);
-  await mkdir(workshop.cacheDir, { recursive: true });
-  const waiting = (pid: number): void =>
-    workshop.report(`boot lab: process ${pid} is building the base image; waiting`);
-  await withLock(`${folder}.lock`, waiting, async () => {
-    if (await exists(folder)) return;
-    const building = await mkdtemp(`${folder}.building-`);
-    try {
-      workshop.report('boot lab: building the base image (Debian 12 with GRUB and initramfs-tools), minutes');
-      await workshop.run(['sh', join(scripts, 'build-image.sh'), building], { timeoutSeconds: BUILD_TIMEOUT_SECONDS });
-      workshop.report('boot lab: first boot, installs GRUB on its disk');
-      const console = await workshop.run(['qemu-system-x86_64', ...firstBoot(building)], {
-        timeoutSeconds: FIRST_BOOT_TIMEOUT_SECONDS,
-      });
-      await assertReady(building, console);
-      await rename(building, folder);
-    } catch (error) {
-      await rm(building, { recursive: true, force: true });
-      throw error;
-    }
-  });
+  const scripts = SCRIPTS.map((name) => join(FOLDER, name));
+  const folder = await keptFolder(
+    {
+      title: 'boot lab: the base image',
+      name: `boot-lab-${await versionOf(scripts)}`,
+      isReady: exists,
+      make: (building) => build(building, workshop),
+    },
+    workshop,
+  );
   return {
     disk: join(folder, 'disk.raw'),
     rootOffset: Number(await readFile(join(folder, 'root_offset'), 'utf8')),
     clientKey: join(folder, 'client_key'),
     hostKey: (await readFile(join(folder, 'host_key.pub'), 'utf8')).trim(),
   };
+}
+
+async function build(folder: string, workshop: Workshop): Promise<void> {
+  workshop.report('boot lab: building the base image (Debian 12 with GRUB and initramfs-tools), minutes');
+  await workshop.run(['sh', join(FOLDER, 'build-image.sh'), folder], { timeoutSeconds: BUILD_TIMEOUT_SECONDS });
+  workshop.report('boot lab: first boot, installs GRUB on its disk');
+  const console = await workshop.run(['qemu-system-x86_64', ...firstBoot(folder)], {
+    timeoutSeconds: FIRST_BOOT_TIMEOUT_SECONDS,
+  });
+  await assertReady(folder, console);
 }
 
 /** Arguments of the boot that installs GRUB: without its help, so kernel and initrd come from outside. */
@@ -95,11 +84,4 @@ function firstBoot(folder: string): readonly string[] {
 async function assertReady(folder: string, console: string): Promise<void> {
   if ((await grubReads(join(folder, 'disk.raw'), '/boot-lab-done')) !== null) return;
   throw new Error(`the first boot did not install GRUB:\n${console.slice(-CONSOLE_SHOWN)}`);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

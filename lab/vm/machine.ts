@@ -5,12 +5,12 @@
  */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { access, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startChild } from '../tools/child.js';
 import { freePort } from '../tools/free-port.js';
-import type { Workshop } from '../tools/workshop.js';
+import { exists, type Workshop } from '../tools/workshop.js';
 import { grubReads, truncateOnDisk } from './disk.js';
 import { NEW_NVRAM, qemuArguments, type Hardware, type Wiring } from './hardware.js';
 import type { BaseImage } from './image.js';
@@ -163,11 +163,7 @@ export class Machine {
   }
 
   async power(): Promise<Power> {
-    const there = await access(this.wiring.qmp).then(
-      () => true,
-      () => false,
-    );
-    if (!there) return 'off';
+    if (!(await exists(this.wiring.qmp))) return 'off';
     return qmp(this.wiring.qmp, 'query-status').then(
       () => 'on' as const,
       () => 'off' as const,
@@ -179,10 +175,7 @@ export class Machine {
     if ((await this.power()) === 'on') return;
     await Promise.all([this.wiring.qmp, this.wiring.console].map((path) => rm(path, { force: true })));
     const memory = join(this.folder, FILES.memory);
-    const goesOn = await stat(memory).then(
-      () => true,
-      () => false,
-    );
+    const goesOn = await exists(memory);
     const argv = [...qemuArguments(this.wiring), ...(goesOn ? ['-incoming', `exec:cat ${memory}`] : [])];
     const failed = this.lifetime === 'ours' ? this.startOurs(argv) : this.startDetached(argv);
     const up = async (): Promise<void> => {

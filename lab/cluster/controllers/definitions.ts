@@ -3,35 +3,15 @@
  * @module
  */
 import type { ObjectDraft } from '../api/object.js';
+import { anything, definitionWith } from '../definitions/schema.js';
 import { isTrue, type Controller } from '../world.js';
 
-function definition(
+const definition = (
   apiVersion: string,
   kind: string,
   plural: string,
   scope: 'Namespaced' | 'Cluster' = 'Namespaced',
-): ObjectDraft {
-  const [group = '', version = ''] = apiVersion.split('/');
-  return {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: `${plural}.${group}` },
-    spec: {
-      group,
-      scope,
-      names: { kind, plural, singular: kind.toLowerCase(), listKind: `${kind}List` },
-      versions: [
-        {
-          name: version,
-          served: true,
-          storage: true,
-          subresources: { status: {} },
-          schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-        },
-      ],
-    },
-  };
-}
+): ObjectDraft => definitionWith({ apiVersion, kind, plural, scope }, anything);
 
 export const K3S_DEFINITIONS = [definition('helm.cattle.io/v1', 'HelmChart', 'helmcharts')];
 /** Installed by cozystack-operator when it starts. */

@@ -60,11 +60,14 @@ export interface Names {
   readonly scope?: 'Namespaced' | 'Cluster';
 }
 
-export function definition(
-  { apiVersion, kind, plural, scope = 'Namespaced' }: Names,
+export const definition = (
+  names: Names,
   properties: Readonly<Record<string, Schema>>,
   required: readonly string[] = [],
-): ObjectDraft {
+): ObjectDraft => definitionWith(names, fields(properties, required));
+
+/** With a schema for the whole object: `anything` takes every field. */
+export function definitionWith({ apiVersion, kind, plural, scope = 'Namespaced' }: Names, schema: Schema): ObjectDraft {
   const [group = '', version = ''] = apiVersion.split('/');
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
@@ -80,7 +83,7 @@ export function definition(
           served: true,
           storage: true,
           subresources: { status: {} },
-          schema: { openAPIV3Schema: fields(properties, required) },
+          schema: { openAPIV3Schema: schema },
         },
       ],
     },
