@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { ALL_PHASES, Site, story } from './rig.js';
+import { ALL_PHASES, Site } from './rig.js';
+import { story } from '../support/provision-run.js';
 
 it('takes a fresh server through all eight phases to a GPU job, and a second run changes nothing', async () => {
   const site = await Site.start();

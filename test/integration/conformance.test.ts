@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { SimulatedHost } from '../../lab/rack/index.js';
-import { entryOf, scenarios } from '../conformance/scenarios.js';
-import { changes } from '../vm/as-before.js';
-import { ISOLATION, Site, story } from './rig.js';
+import { claimsOf, play, type Stage } from '../conformance/play.js';
+import { scenarios } from '../conformance/scenarios.js';
+import { ISOLATION, Site } from './rig.js';
+import { story } from '../support/provision-run.js';
 
 const NATIVE = 'nvidia';
 const ROOTS = ['/etc', '/boot', '/usr/local'];
@@ -39,32 +40,30 @@ async function withoutPackages(
 }
 
 describe.concurrent('the simulated rack', () => {
-  it.for(scenarios(NATIVE))('$name: ends as the table says', async (scenario, { onTestFinished }) => {
-    const site = await Site.start({ bmc: false });
-    onTestFinished(() => site.close());
-    const { host } = site;
-    if (scenario.prepare !== undefined) await asRoot(host, scenario.prepare);
-    const before = await snapshot(host);
-    const run = await site.begin(ISOLATION);
-    for (let n = 1; n <= scenario.approvals; n += 1) {
-      const question = n === 1 ? 'reboot' : `reboot#${n}`;
-      await run.until((status) => status.question?.id === question);
-      if (scenario.beforeEachAnswer !== undefined) await asRoot(host, scenario.beforeEachAnswer);
-      if (n === 1 && scenario.whenAsked === 'cut-power') host.powerCycle();
-      // The run looks at the host again when it is answered: that is when a power cut voids what was approved.
-      await run.approve(question);
-    }
-    const status = await run.end();
-    expect(status.outcome, story(status)).toBe(scenario.ends);
-    expect(host.boots.map((boot) => entryOf(boot.commandLine))).toEqual(scenario.boots);
-    expect(status.counts).toEqual(scenario.counts);
-    const driver = scenario.drivers === 'native' ? NATIVE : scenario.drivers;
-    const { addresses } = site.spec.gpus;
-    expect(addresses.map((address) => [address, host.drivers().get(address)])).toEqual(
-      addresses.map((address) => [address, driver]),
-    );
-    const after = await withoutPackages(host, before, await snapshot(host));
-    expect(scenario.ends === 'provisioned' ? [] : changes([...before.values()], after)).toEqual([]);
-    expect(await asRoot(host, 'grub-editenv - list | grep gp_ || :')).toBe('');
-  });
+  it.for(scenarios(NATIVE).map((scenario) => [scenario.name, scenario] as const))(
+    '%s',
+    async ([, scenario], { onTestFinished }) => {
+      const site = await Site.start({ bmc: false });
+      onTestFinished(() => site.close());
+      const { host } = site;
+      const { addresses } = site.spec.gpus;
+      let before: ReadonlyMap<string, string> | undefined;
+      const stage: Stage = {
+        nativeDriver: NATIVE,
+        gpus: addresses,
+        sh: (script) => asRoot(host, script),
+        snapshot: async () => {
+          const now = await snapshot(host);
+          before ??= now;
+          return withoutPackages(host, before, now);
+        },
+        begin: () => site.begin(ISOLATION),
+        powerCycle: async () => host.powerCycle(),
+        commandLines: async () => host.boots.map(({ commandLine }) => commandLine),
+        drivers: async () => new Map(addresses.map((address) => [address, host.drivers().get(address) ?? null])),
+      };
+      const { claims, status } = await play(scenario, stage);
+      expect(claims, story(status)).toEqual(claimsOf(scenario, stage));
+    },
+  );
 });

@@ -1,16 +1,7 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { describe, expect, it } from 'vitest';
-import { ISOLATION, Site, story, type SiteOptions } from './rig.js';
-
-/** One site per test, closed whatever happens. */
-async function withSite(options: SiteOptions, body: (site: Site) => Promise<void>): Promise<void> {
-  const site = await Site.start(options);
-  try {
-    await body(site);
-  } finally {
-    await site.close();
-  }
-}
+import { ISOLATION, type Site, withSite } from './rig.js';
+import { story } from '../support/provision-run.js';
 
 const isolated = (site: Site): boolean =>
   site.spec.gpus.addresses.every((a) => site.host.drivers().get(a) === 'vfio-pci');

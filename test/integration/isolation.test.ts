@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { Site, story } from './rig.js';
+import { Site } from './rig.js';
+import { story } from '../support/provision-run.js';
 
 let site: Site | undefined;
 afterEach(async () => {

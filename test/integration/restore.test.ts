@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { FaultRule } from '../../lab/rack/index.js';
 import type { TruthTable } from '../../src/domain/gpu/truth-table.js';
-import { ISOLATION, Site, story, type SiteOptions } from './rig.js';
+import { ISOLATION, Site, type SiteOptions } from './rig.js';
+import { story } from '../support/provision-run.js';
 
 /** Only in a boot of the trial entry. */
 const TRIAL = 'gpu-provision.trial=';

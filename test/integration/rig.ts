@@ -6,9 +6,8 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { Client, Connection, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
+import { Client, Connection } from '@temporalio/client';
+import { NativeConnection } from '@temporalio/worker';
 import { inject } from 'vitest';
 import { startBmc, type SimulatedBmc } from '../../lab/rack/bmc/index.js';
 import {
@@ -18,21 +17,17 @@ import {
   type SimulatedHost,
   type SimulatedHostOptions,
 } from '../../lab/rack/index.js';
-import { hostQueue, watchQueue, type RunStatus } from '../../src/domain/run/messages.js';
 import { PHASE_NAMES, type PhaseName } from '../../src/domain/run/phases.js';
-import type { Choice, Decision, Receipt } from '../../src/domain/run/questions.js';
 import type { ServerSpec } from '../../src/domain/spec.js';
 import { createActivities, type Activities } from '../../src/worker.js';
+import { ProvisionRun } from '../support/provision-run.js';
+import { serve } from '../support/serve.js';
 import { serverSpec } from '../support/server-spec.js';
-
-Runtime.install({
-  logger: new DefaultLogger('ERROR'),
-  telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR' }) } },
-});
 
 /** What a run on the rack takes on a busy machine with two cores, many times over. */
 const LIMIT_MS = 100_000;
-const LOOK_EVERY_MS = 100;
+const PATIENCE = { lookEveryMs: 100, limitMs: LIMIT_MS };
+const FORCE_MS = 5_000;
 
 /** Only what GPU isolation needs: phases 5 to 8 have tests of their own. */
 export const ISOLATION: readonly PhaseName[] = ['preflight', 'node-preparation', 'gpu-isolation'];
@@ -44,14 +39,9 @@ export interface SiteOptions {
   readonly bmc?: boolean;
 }
 
-interface Serving {
-  readonly worker: Worker;
-  readonly running: Promise<void>;
-}
-
 /** One server, its BMC, and a worker for its site. */
 export class Site {
-  private serving: Serving[] = [];
+  private stop: () => Promise<void> = async () => {};
   private activities: Activities | null = null;
 
   private constructor(
@@ -127,32 +117,24 @@ export class Site {
 
   async startWorker(): Promise<void> {
     const made = createActivities();
-    const { site } = this.spec;
-    const common = { connection: this.native, shutdownGraceTime: 100, shutdownForceTime: 5_000 };
-    const workers = await Promise.all([
-      Worker.create({ ...common, taskQueue: site, workflowBundle: { codePath: inject('workflowBundle') } }),
-      Worker.create({ ...common, taskQueue: hostQueue(site), activities: made.activities }),
-      Worker.create({ ...common, taskQueue: watchQueue(site), activities: made.activities }),
-    ]);
+    this.stop = await serve(this.native, this.spec.site, made.activities, FORCE_MS);
     this.activities = made;
-    this.serving = workers.map((worker) => ({ worker, running: worker.run() }));
   }
 
   async stopWorker(): Promise<void> {
-    for (const { worker } of this.serving) worker.shutdown();
-    await Promise.all(this.serving.map((s) => s.running));
-    this.serving = [];
+    await this.stop();
+    this.stop = async () => {};
     await this.activities?.close();
   }
 
-  async begin(phases: readonly PhaseName[] = ISOLATION, spec: ServerSpec = this.spec): Promise<SiteRun> {
+  async begin(phases: readonly PhaseName[] = ISOLATION, spec: ServerSpec = this.spec): Promise<ProvisionRun> {
     const handle = await this.client.workflow.start('provisionServer', {
       workflowId: `provision/${spec.name}`,
       taskQueue: spec.site,
       args: [{ spec, phases, startedBy: 'op-b@ops2' }],
       workflowIdConflictPolicy: 'FAIL',
     });
-    return new SiteRun(handle);
+    return new ProvisionRun(handle, PATIENCE);
   }
 
   /** Paths, hashes, modes and owners of what isolation may touch. */
@@ -170,57 +152,14 @@ export class Site {
   }
 }
 
-export class SiteRun {
-  constructor(readonly handle: WorkflowHandle) {}
-
-  status(): Promise<RunStatus> {
-    return this.handle.query<RunStatus>('status');
-  }
-
-  async until(predicate: (status: RunStatus) => boolean): Promise<RunStatus> {
-    const end = Date.now() + LIMIT_MS;
-    for (;;) {
-      const status = await this.status();
-      if (predicate(status)) return status;
-      if (status.outcome !== null && status.outcome !== 'needs-hands') throw new Error(`ended: ${story(status)}`);
-      if (Date.now() > end) throw new Error(`never seen: ${story(status)}`);
-      await delay(LOOK_EVERY_MS);
-    }
-  }
-
-  async untilAsked(id: string): Promise<RunStatus> {
-    return this.until((s) => {
-      if (s.question !== null && s.question.id !== id) throw new Error(`asked ${s.question.id}: ${story(s)}`);
-      return s.question?.id === id;
-    });
-  }
-
-  decide(choice: Choice, decision: Decision): Promise<Receipt> {
-    return this.handle.executeUpdate<Receipt, [Decision]>(choice, { args: [decision] });
-  }
-
-  async approve(id = 'reboot'): Promise<Receipt> {
-    const { question } = await this.untilAsked(id);
-    return this.decide('approve', { gate: id, digest: question?.digest ?? '', by: 'op-a@ops1', reason: 'test' });
-  }
-
-  /** How it ended, whichever way. */
-  async end(): Promise<RunStatus> {
-    try {
-      await this.handle.result();
-    } catch (error) {
-      if (!(error instanceof WorkflowFailedError)) throw error;
-    }
-    return this.status();
-  }
-}
-
-/** For messages of failing tests. */
-export function story(status: RunStatus): string {
-  return [
-    `${status.outcome} ${status.failure?.message ?? ''}`,
-    ...status.events.map((e) => `${e.kind} ${e.text}`),
-  ].join('\n');
-}
-
 export const ALL_PHASES = PHASE_NAMES;
+
+/** One site per test, closed whatever happens. */
+export async function withSite(options: SiteOptions, body: (site: Site) => Promise<void>): Promise<void> {
+  const site = await Site.start(options);
+  try {
+    await body(site);
+  } finally {
+    await site.close();
+  }
+}

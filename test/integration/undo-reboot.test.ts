@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { FaultRule } from '../../lab/rack/index.js';
-import { Site, story, type SiteOptions, type SiteRun } from './rig.js';
+import { type Site, withSite } from './rig.js';
+import { story, type ProvisionRun } from '../support/provision-run.js';
 
 const IMAGE = '/boot/initrd.img-6.8.0-60-generic';
 const KERNEL = '/boot/vmlinuz-6.8.0-60-generic';
@@ -25,17 +26,8 @@ const ORDINARY_HANGS: FaultRule = {
   times: 9,
 };
 
-async function withSite(options: SiteOptions, body: (site: Site) => Promise<void>): Promise<void> {
-  const site = await Site.start(options);
-  try {
-    await body(site);
-  } finally {
-    await site.close();
-  }
-}
-
 /** A run that is approved after somebody did something on the host that voids the first question. */
-async function approvedAfter(site: Site, meddling: string): Promise<SiteRun> {
+async function approvedAfter(site: Site, meddling: string): Promise<ProvisionRun> {
   const run = await site.begin();
   const { question } = await run.untilAsked('reboot');
   expect(await site.host.execute(`${meddling}; sync`)).toMatchObject({ exitCode: 0 });

@@ -12,11 +12,12 @@ import { SERIAL, type Machine } from '../../lab/vm/machine.js';
 import type { RunStatus } from '../../src/domain/run/messages.js';
 import type { BmcSpec } from '../../src/domain/spec.js';
 import { entryOf, inTrialInitramfs } from '../conformance/scenarios.js';
-import { changes } from './as-before.js';
+import { changes } from '../conformance/as-before.js';
 import { report } from './figures.js';
 import { unseenByGrub } from './grub-view.js';
 import { BootSite } from './rig.js';
-import { story, type BootRun } from './run.js';
+import { story } from '../support/provision-run.js';
+import type { BootRun } from './run.js';
 import { buildWorker, startWorkerProcess } from './worker-process.js';
 
 const on = (driver: string): ReadonlyMap<string, string> => new Map(GPU_ADDRESSES.map((address) => [address, driver]));
@@ -79,6 +80,16 @@ chmod 755 /usr/local/sbin/sync; sync -f /usr/local/sbin/sync`);
   await site.sh('rm -f /usr/local/sbin/sync');
 }
 
+/** Between the shutdown and GRUB a file loses all but its first bytes. */
+async function approveAndCutShort(site: BootSite, run: BootRun, path: string, bytes: number): Promise<void> {
+  await run.untilAsked('reboot');
+  await site.machine.stayOffAtReset();
+  await run.approve();
+  await site.machine.untilOff();
+  await site.machine.truncateOnDisk(path, bytes);
+  await site.machine.powerOn();
+}
+
 const untilUp = (site: BootSite, boot: number): Promise<void> =>
   until('the host is back', () => (site.timeline.boots[boot]?.answeredAt ?? null) !== null);
 
@@ -120,12 +131,7 @@ describe.concurrent('a machine that really boots', () => {
     const before = await site.snapshot();
     const image = (await site.sh('ls /boot/initrd.img-*')).trim();
     const run = await site.begin();
-    await run.untilAsked('reboot');
-    await site.machine.stayOffAtReset();
-    await run.approve();
-    await site.machine.untilOff();
-    await site.machine.truncateOnDisk(image, 3_000_000);
-    await site.machine.powerOn();
+    await approveAndCutShort(site, run, image, 3_000_000);
     await expectRestored('truncated initrd', site, run, before);
     expect(entries(site)).toEqual(['default', 'trial', 'known-good', 'default']);
   });
@@ -139,11 +145,7 @@ describe.concurrent('a machine that really boots', () => {
     const run = await site.begin();
     await run.untilAsked('reboot');
     await site.sh(`cp ${kernel} /root/kernel; sync`);
-    await site.machine.stayOffAtReset();
-    await run.approve();
-    await site.machine.untilOff();
-    await site.machine.truncateOnDisk(kernel, 100);
-    await site.machine.powerOn();
+    await approveAndCutShort(site, run, kernel, 100);
     const asked = await run.untilAsked('needs-hands');
     expect(asked.question?.text, story(asked)).toContain(`${kernel} is not the kernel that booted`);
     expect(entries(site)).toEqual(['default', 'known-good']);

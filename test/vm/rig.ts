@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
+import { NativeConnection } from '@temporalio/worker';
 import { inject } from 'vitest';
 import { withLock } from '../../lab/tools/lock.js';
 import { thisMachine } from '../../lab/tools/workshop.js';
@@ -14,18 +14,20 @@ import { GPU_ADDRESSES, GPU_ID, type Hardware } from '../../lab/vm/hardware.js';
 import { baseImage } from '../../lab/vm/image.js';
 import { HOST_NAME, Machine, SERIAL, type Checkpoint } from '../../lab/vm/machine.js';
 import { onHost, untilReachable } from '../../lab/vm/reach.js';
-import { hostQueue, watchQueue, WORKFLOW_QUEUE } from '../../src/domain/run/messages.js';
+import { WORKFLOW_QUEUE } from '../../src/domain/run/messages.js';
 import type { PhaseName } from '../../src/domain/run/phases.js';
 import type { BmcSpec, ServerSpec } from '../../src/domain/spec.js';
 import { createActivities } from '../../src/worker.js';
+import { story } from '../support/provision-run.js';
+import { serve } from '../support/serve.js';
 import { serverSpec } from '../support/server-spec.js';
-import { BootRun, story } from './run.js';
+import { BootRun } from './run.js';
 import { Timeline } from './timeline.js';
 
-Runtime.install({
-  logger: new DefaultLogger('ERROR'),
-  telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR' }) } },
-});
+/** A machine without KVM answers slowly. */
+const FORCE_MS = 10_000;
+/** A run may take minutes for one thing: the test's own limit is the patience. */
+const PATIENCE = { lookEveryMs: 500, withoutWorkerMs: 120_000 };
 
 /** The phases that need no download. */
 const ISOLATION: readonly PhaseName[] = ['preflight', 'node-preparation', 'gpu-isolation'];
@@ -92,7 +94,7 @@ export class BootSite {
       args: [{ spec: this.spec, phases, startedBy: 'op-b@ops2' }],
       workflowIdConflictPolicy: 'FAIL',
     });
-    return new BootRun(handle);
+    return new BootRun(handle, PATIENCE);
   }
 
   /** Driver by address, null for none. */
@@ -158,17 +160,9 @@ async function startWorker(site: BootSite, { after, onTestFinished }: SiteOption
       ];
     }),
   );
-  const common = { connection: native, shutdownGraceTime: 100, shutdownForceTime: 10_000 };
-  const queue = site.spec.site;
-  const workers = await Promise.all([
-    Worker.create({ ...common, taskQueue: queue, workflowBundle: { codePath: inject('workflowBundle') } }),
-    Worker.create({ ...common, taskQueue: hostQueue(queue), activities: observed }),
-    Worker.create({ ...common, taskQueue: watchQueue(queue), activities: observed }),
-  ]);
-  const ended = Promise.all(workers.map((worker) => worker.run()));
+  const stop = await serve(native, site.spec.site, observed, FORCE_MS);
   onTestFinished(async () => {
-    for (const worker of workers) worker.shutdown();
-    await ended;
+    await stop();
     await close();
     await native.close();
   });
