@@ -42,8 +42,18 @@ export class World {
     if (this.stopped || this.timer !== null) return;
     this.timer = setTimeout(() => {
       this.timer = null;
-      for (const controller of this.controllers) controller.reconcile(this);
+      for (const controller of this.controllers) this.run(controller);
     }, STAGE_MS);
+  }
+
+  /** What the API refuses is tried again, as a controller's work queue does. */
+  private run(controller: Controller): void {
+    try {
+      controller.reconcile(this);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.wake();
+    }
   }
 
   stop(): void {
