@@ -12,9 +12,6 @@ export interface HostDevice {
   readonly iommuGroup: number | null;
 }
 
-/** Objects by key, as JSON text: what etcd would keep over a reboot. */
-export type StoredObjects = ReadonlyMap<string, string>;
-
 export interface ClusterApiOptions {
   readonly nodeName: string;
   readonly nodeIP: string;
@@ -22,8 +19,8 @@ export interface ClusterApiOptions {
   readonly version: string;
   /** The host's PCI devices now; KubeVirt's device plugin looks at them. */
   readonly devices: () => readonly HostDevice[];
-  /** What an earlier boot stored. */
-  readonly stored: StoredObjects;
+  /** Where objects are kept over reboots; one cluster at a time uses it. */
+  readonly folder: string;
   /** Rules that make the cluster misbehave; none by default. */
   readonly faults?: readonly ClusterFault[];
 }
@@ -64,7 +61,6 @@ export interface ClusterApi {
   readonly port: number;
   /** What k3s writes to /etc/rancher/k3s/k3s.yaml: server https://127.0.0.1:6443, CA and client credentials. */
   readonly kubeconfig: string;
-  stored(): StoredObjects;
   /**
    * The port on 127.0.0.1 behind an address that exists only inside the cluster (the ClusterIP of a nested cluster's Service, on
    * its port), or null. A host with a CNI reaches such an address; openStream to it must too.

@@ -2,18 +2,22 @@
  * What a controller sees: the objects, the host's devices, the faults; and the loop that lets controllers act until nothing changes.
  * @module
  */
-import type { Kind } from './api/kinds.js';
-import { ApiError, isJson, type ApiObject, type Json, type ObjectDraft } from './api/object.js';
-import type { ObjectStore } from './api/store.js';
+import { setTimeout as delay } from 'node:timers/promises';
+import { APPLY_TYPE, type ApiClient } from './api/client.js';
+import { kindOf, pathOf, type Kind } from './api/kinds.js';
+import { ApiError, equal, isJson, type ApiObject, type Json, type ObjectDraft } from './api/object.js';
+import { isOfTheApi, ObjectCache } from './cache.js';
 import type { ClusterFault, ClusterFaultEffect } from './contract.js';
 
 /** Controllers look again this long after a change: long enough that clients see the stages, short enough for hundreds of them. */
 const STAGE_MS = 10;
+/** And this long after the API refused one of them or was not there. */
+const AGAIN_MS = 100;
 
 /** Level-triggered, as in Kubernetes: reads the state, moves each of its objects on by one stage at most, and is called again after any change. */
 export interface Controller {
   readonly name: string;
-  reconcile(world: World): void;
+  reconcile(world: World): Promise<void>;
 }
 
 export interface ConditionDraft {
@@ -23,83 +27,105 @@ export interface ConditionDraft {
   readonly message: string;
 }
 
+/** Reads come from a copy that may be behind; a write made from an old version is refused and tried again. */
 export class World {
+  private readonly cache: ObjectCache;
+  private readonly listeners = new Set<() => void>();
   private readonly spent = new Map<ClusterFault, number>();
-  private timer: NodeJS.Timeout | null = null;
+  /** What was applied last, by manager and path, and to which object. */
+  private readonly applied = new Map<string, { readonly draft: ObjectDraft; readonly uid: string }>();
+  private running: Promise<void> | null = null;
+  private changed = false;
+  private started = false;
   private stopped = false;
-  private readonly unsubscribe: () => void;
 
   constructor(
-    readonly store: ObjectStore,
+    private readonly client: ApiClient,
     private readonly controllers: readonly Controller[],
     private readonly faults: readonly ClusterFault[],
   ) {
-    this.unsubscribe = store.onEvent(() => this.wake());
+    this.cache = new ObjectCache(client, () => {
+      this.wake();
+      for (const listener of this.listeners) listener();
+    });
+  }
+
+  /** Resolves when the objects that are there are known and `prepare` has been at them; controllers act from then on. */
+  async start(prepare: () => Promise<void>): Promise<void> {
+    await this.cache.start();
+    await prepare();
+    this.started = true;
+    this.wake();
   }
 
   /** Something outside the objects changed, or the world begins. */
   wake(): void {
-    if (this.stopped || this.timer !== null) return;
-    this.timer = setTimeout(() => {
-      this.timer = null;
-      for (const controller of this.controllers) this.run(controller);
-    }, STAGE_MS);
+    this.changed = true;
+    if (!this.started || this.stopped) return;
+    this.running ??= this.run().finally(() => {
+      this.running = null;
+      if (this.changed) this.wake();
+    });
   }
 
-  /** What the API refuses is tried again, as a controller's work queue does. */
-  private run(controller: Controller): void {
-    try {
-      controller.reconcile(this);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      this.wake();
-    }
-  }
-
-  stop(): void {
+  /** Resolves when nothing acts any more; the client must be closed by then, or closing. */
+  async stop(): Promise<void> {
     this.stopped = true;
-    this.unsubscribe();
-    if (this.timer !== null) clearTimeout(this.timer);
+    await this.running;
+    await this.cache.stop();
+  }
+
+  /** Calls back after every change of an object, until the returned function is called. */
+  onChange(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
   }
 
   /** null also while the kind is not served. */
   get(apiVersion: string, kind: string, name: string, namespace: string | null = null): ApiObject | null {
-    const served = this.store.kind(apiVersion, kind);
-    return served === null ? null : this.store.get(served, namespace, name);
+    return this.cache.get(kindOf({ apiVersion, kind }), namespace, name);
   }
 
   list(apiVersion: string, kind: string, namespace: string | null = null): readonly ApiObject[] {
-    const served = this.store.kind(apiVersion, kind);
-    return served === null ? [] : this.store.list(served, namespace);
+    return this.cache.list(kindOf({ apiVersion, kind }), namespace);
   }
 
-  /** Makes the named fields so, and leaves the others alone. Nothing is written when they are so already. */
-  ensure(draft: ObjectDraft, manager: string): ApiObject {
-    const kind = this.kindOf(draft);
-    const namespace = kind.namespaced ? (draft.metadata.namespace ?? 'default') : null;
-    return this.store.apply(kind, namespace, draft, { manager }, true).object;
+  everything(): readonly ApiObject[] {
+    return this.cache.everything();
   }
 
-  createOnce(draft: ObjectDraft, manager: string): void {
-    const kind = this.kindOf(draft);
-    if (this.store.get(kind, draft.metadata.namespace ?? null, draft.metadata.name) === null)
-      this.store.create(kind, draft, { manager });
+  /** Makes the named fields so by server-side apply, takes back those it named before, and leaves the others alone. */
+  async ensure(draft: ObjectDraft, manager: string): Promise<ApiObject> {
+    const path = this.pathOf(draft);
+    const key = `${manager} ${path}`;
+    const live = this.live(draft);
+    const last = this.applied.get(key);
+    if (live !== null && last?.uid === live.metadata.uid && equal(last.draft, draft) && covers(live, draft))
+      return live;
+    const made = await this.write('PATCH', `${path}?fieldManager=${manager}&force=true`, draft, APPLY_TYPE);
+    this.applied.set(key, { draft, uid: made.metadata.uid });
+    return made;
+  }
+
+  async createOnce(draft: ObjectDraft, manager: string): Promise<void> {
+    if (this.live(draft) !== null) return;
+    try {
+      await this.write('POST', `${this.collectionOf(draft)}?fieldManager=${manager}`, draft);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.reason !== 'AlreadyExists') throw error;
+    }
   }
 
   /** Sets fields of the status; the others stay. */
-  setStatus(object: ApiObject, fields: Json, manager = 'controller'): ApiObject {
+  async setStatus(object: ApiObject, fields: Json, manager = 'controller'): Promise<ApiObject> {
     const live = this.current(object);
-    const status = { ...(isJson(live['status']) ? live['status'] : {}), ...fields };
-    return this.store.update(
-      this.kindOf(object),
-      live.metadata.namespace ?? null,
-      { ...live, status },
-      { writer: { manager, subresource: 'status' }, subresource: 'status' },
-    );
+    if (covers(live['status'], fields)) return live;
+    const path = `${this.pathOf(object)}/status?fieldManager=${manager}`;
+    return this.write('PATCH', path, { status: fields }, MERGE_TYPE);
   }
 
   /** Sets one condition; its transition time changes only with its status. */
-  setCondition(object: ApiObject, condition: ConditionDraft, fields: Json = {}): ApiObject {
+  async setCondition(object: ApiObject, condition: ConditionDraft, fields: Json = {}): Promise<ApiObject> {
     const others = conditionsOf(this.current(object));
     const before = others.find((entry) => entry['type'] === condition.type);
     const lastTransitionTime =
@@ -110,13 +136,41 @@ export class World {
     });
   }
 
-  /** Replaces everything but the status. */
-  replace(object: ApiObject, manager = 'controller'): ApiObject {
-    return this.store.update(this.kindOf(object), object.metadata.namespace ?? null, object, { writer: { manager } });
+  /** Replaces everything but the status. Throws a conflict when the object is not the newest version. */
+  async replace(object: ApiObject, manager = 'controller'): Promise<ApiObject> {
+    const live = this.live(object);
+    if (live !== null && equal(live, object)) return live;
+    return this.write('PUT', `${this.pathOf(object)}?fieldManager=${manager}`, object);
   }
 
-  delete(object: ApiObject): void {
-    this.store.delete(this.kindOf(object), object.metadata.namespace ?? null, object.metadata.name, 'Background');
+  /** Starts the deletion; an object that is gone, or going, is left to it. */
+  async delete(object: ApiObject): Promise<void> {
+    if (this.current(object).metadata.deletionTimestamp !== undefined) return;
+    const { uid } = object.metadata;
+    const options = {
+      kind: 'DeleteOptions',
+      apiVersion: 'v1',
+      preconditions: { uid },
+      propagationPolicy: 'Background',
+    };
+    await this.ask('DELETE', this.pathOf(object), options);
+  }
+
+  /** Removes one finalizer, and with the last one an object that is being deleted. */
+  async dropFinalizer(object: ApiObject, finalizer: string): Promise<void> {
+    const finalizers = (object.metadata.finalizers ?? []).filter((entry) => entry !== finalizer);
+    await this.replace({ ...object, metadata: { ...object.metadata, finalizers } });
+  }
+
+  /** Removes a pod whose containers have ended, without the time that the deletion of a running one gives them. */
+  async removePod(pod: ApiObject): Promise<void> {
+    const { uid } = pod.metadata;
+    await this.ask('DELETE', this.pathOf(pod), { gracePeriodSeconds: 0, preconditions: { uid } });
+  }
+
+  /** A request to a subresource that no other function has, such as a pod's `binding`. */
+  async post(object: ApiObject, subresource: string, body: object): Promise<void> {
+    await this.ask('POST', `${this.pathOf(object)}/${subresource}`, body);
   }
 
   /** The rule for this effect at this object, if any; its `times` are not used up. */
@@ -137,15 +191,76 @@ export class World {
     return true;
   }
 
-  private current(object: ApiObject): ApiObject {
-    return this.store.get(this.kindOf(object), object.metadata.namespace ?? null, object.metadata.name) ?? object;
+  private async run(): Promise<void> {
+    while (this.changed && !this.stopped) {
+      this.changed = false;
+      await delay(STAGE_MS);
+      for (const controller of this.controllers) await this.reconcile(controller);
+    }
   }
 
-  private kindOf(object: { readonly apiVersion: string; readonly kind: string }): Kind {
-    const kind = this.store.kind(object.apiVersion, object.kind);
-    if (kind === null) throw new ApiError(404, 'NotFound', `${object.apiVersion} ${object.kind} is not served`);
-    return kind;
+  /** What the API refused is tried again, as from a controller's work queue. */
+  private async reconcile(controller: Controller): Promise<void> {
+    if (this.stopped) return;
+    try {
+      await controller.reconcile(this);
+    } catch (error) {
+      if (!isOfTheApi(error)) throw error;
+      setTimeout(() => this.wake(), AGAIN_MS).unref();
+    }
   }
+
+  private async write(method: string, path: string, body: object, type?: string): Promise<ApiObject> {
+    const separator = path.includes('?') ? '&' : '?';
+    // The API server answers a write of an object with it.
+    const made = (await this.client.ask(method, `${path}${separator}fieldValidation=Strict`, body, type)) as ApiObject;
+    this.cache.written(made);
+    this.wake();
+    return made;
+  }
+
+  /** What is gone already needs no request. */
+  private async ask(method: string, path: string, body: object): Promise<void> {
+    try {
+      await this.client.ask(method, path, body);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.reason !== 'NotFound') throw error;
+    }
+  }
+
+  private live(object: ObjectDraft): ApiObject | null {
+    const kind = kindOf(object);
+    return this.cache.get(kind, namespaceOf(kind, object), object.metadata.name);
+  }
+
+  private current(object: ApiObject): ApiObject {
+    return this.live(object) ?? object;
+  }
+
+  private pathOf(object: ObjectDraft): string {
+    const kind = kindOf(object);
+    return pathOf(kind, namespaceOf(kind, object), object.metadata.name);
+  }
+
+  private collectionOf(object: ObjectDraft): string {
+    const kind = kindOf(object);
+    return pathOf(kind, namespaceOf(kind, object));
+  }
+}
+
+const MERGE_TYPE = 'application/merge-patch+json';
+
+const namespaceOf = (kind: Kind, { metadata }: ObjectDraft): string | null =>
+  kind.namespaced ? (metadata.namespace ?? 'default') : null;
+
+/** Whether every named field has its value; what is not named may be anything. */
+function covers(live: unknown, wanted: unknown): boolean {
+  if (Array.isArray(wanted))
+    return Array.isArray(live) && live.length === wanted.length && wanted.every((item, i) => covers(live[i], item));
+  if (!isJson(wanted)) return equal(live, wanted) || (wanted === undefined && live === undefined);
+  return (
+    isJson(live) && Object.entries(wanted).every(([key, value]) => value === undefined || covers(live[key], value))
+  );
 }
 
 export function conditionsOf(object: ApiObject): readonly Json[] {

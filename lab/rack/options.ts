@@ -2,7 +2,7 @@
  * What a rack is made of, and what tests see of it.
  * @module
  */
-import type { ClusterFault, StoredObjects } from '../cluster/contract.js';
+import type { ClusterFault } from '../cluster/contract.js';
 import type { FaultRule, FaultTable } from './faults.js';
 
 export interface SimulatedHostOptions {
@@ -156,6 +156,4 @@ export interface SimulatedHost {
   gracefulRestart(): void;
   /** ACPI power button: orderly shutdown, then off. */
   gracefulShutdown(): void;
-  /** Objects that the cluster API had stored when it last stopped. */
-  readonly clusterObjects: StoredObjects;
 }

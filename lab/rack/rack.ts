@@ -46,7 +46,7 @@ export async function startRack(options: RackOptions): Promise<Rack> {
       return [...hosts.values()].map((host) => `${host.knownHostsLine}\n`).join('');
     },
     close: async () => {
-      for (const host of hosts.values()) host.close();
+      await Promise.all([...hosts.values()].map((host) => host.close()));
     },
   };
 }

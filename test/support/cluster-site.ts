@@ -2,12 +2,15 @@
  * The cluster phases' steps on a simulated cluster, without Temporal: what their tests have in common.
  * @module
  */
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:https';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach } from 'vitest';
-import type { ClusterApi, ClusterFault, HostDevice, StoredObjects } from '../../lab/cluster/contract.js';
+import { afterAll, afterEach, vi } from 'vitest';
+import type { ClusterApi, ClusterFault, HostDevice } from '../../lab/cluster/contract.js';
 import { linstorClient, type LinstorPool } from '../../lab/cluster/controllers/linstor.js';
 import { startClusterApi } from '../../lab/cluster/index.js';
 import { DATA_DISK } from '../../lab/rack/options.js';
@@ -54,21 +57,27 @@ export const isolated: readonly HostDevice[] = SPEC.gpus.addresses.map((address,
   iommuGroup: 29 + index,
 }));
 
+/** A cluster's API server takes 2 s to start on idle cores, and a nested one as long again; other tests run beside. */
+vi.setConfig({ testTimeout: 240_000 });
+export const POLL = { timeout: 60_000, interval: 100 };
+
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0).toReversed()) await close();
 });
 
-interface Options {
+export interface Options {
   readonly faults?: readonly ClusterFault[];
   readonly devices?: readonly HostDevice[];
-  readonly stored?: StoredObjects;
+  /** Where a cluster was before; a new one by default. */
+  readonly folder?: string;
   /** A pool is there already. */
   readonly pool?: boolean;
 }
 
 export interface Site {
   readonly api: ClusterApi;
+  readonly folder: string;
   /** What is on the disk. */
   readonly disk: { signature: string; serial: string };
   readonly pools: Map<string, LinstorPool>;
@@ -91,18 +100,14 @@ function innerOf(argv: readonly string[]): readonly string[] {
   return k3s < 0 ? argv : argv.slice(k3s);
 }
 
-export async function start({
-  faults = [],
-  devices = isolated,
-  stored = new Map(),
-  pool = false,
-}: Options = {}): Promise<Site> {
+export async function start({ faults = [], folder, devices = isolated, pool = false }: Options = {}): Promise<Site> {
+  const place = folder ?? (await temporaryFolder());
   const api = await startClusterApi({
     nodeName: SPEC.name,
     nodeIP: SPEC.nodeIP,
     version: SPEC.cluster.k3s.version,
     devices: () => devices,
-    stored,
+    folder: place,
     faults,
   });
   closing.push(() => api.close());
@@ -143,6 +148,7 @@ export async function start({
   closing.push(() => clusters.close());
   return {
     api,
+    folder: place,
     disk,
     pools,
     context: (spec = SPEC, run = 'run-1') => {
@@ -245,21 +251,66 @@ export async function planned(ctx: StepContext): Promise<readonly string[]> {
 }
 
 /** A cluster with Cozystack on it, made once: what the later phases begin with. */
-let installed: Promise<StoredObjects> | null = null;
+let installed: Promise<string> | null = null;
 export async function startInstalled(options: Options = {}): Promise<Site> {
-  installed ??= start().then(async (site) => {
-    await performPhases(['cozystack'], site.context());
-    return site.api.stored();
-  });
-  return start({ ...options, stored: await installed, pool: true });
+  installed ??= install();
+  const folder = await temporaryFolder();
+  await cp(await installed, folder, { recursive: true });
+  return start({ ...options, folder, pool: true });
 }
 
-/** What the step ends with, an error too, after every step before it went well. */
-export async function until(site: Site, name: string, ctx = site.context()): Promise<unknown> {
+async function install(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'gpu-provision-installed-'));
+  const site = await start({ folder });
+  await performPhases(['cozystack'], site.context());
+  await site.api.close();
+  return folder;
+}
+
+afterAll(async () => {
+  const folder = await installed?.catch(() => null);
+  if (folder) await rm(folder, { recursive: true });
+});
+
+/** Removed after the test. */
+async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'gpu-provision-site-'));
+  closing.push(() => rm(folder, { recursive: true }));
+  return folder;
+}
+
+/**
+ * The failure in which the step ends, or whose message says what is expected, after every step before it went well. What only may
+ * heal is waited for, as by Temporal.
+ */
+export async function until(
+  site: Site,
+  name: string,
+  expected: string | RegExp,
+  ctx = site.context(),
+): Promise<ProvisionError> {
   for (const phase of CLUSTER_PHASES)
     for (const step of stepsOf(phase)) {
-      if (step.name === name) return performApproved(name, ctx, 40).catch((error: unknown) => error);
+      if (step.name === name) return failureOf(name, expected, ctx);
       await performApproved(step.name, ctx);
     }
   throw new Error(`no step ${name}`);
 }
+
+export async function failureOf(name: string, expected: string | RegExp, ctx: StepContext): Promise<ProvisionError> {
+  const late = Date.now() + FAILURE_LIMIT_MS;
+  for (;;) {
+    try {
+      await performApproved(name, ctx, 1);
+    } catch (error) {
+      if (!(error instanceof ProvisionError)) throw error;
+      const says = typeof expected === 'string' ? error.message.includes(expected) : expected.test(error.message);
+      if (says || !FAILURES[error.type].retryable || Date.now() > late) return error;
+      await delay(25);
+      continue;
+    }
+    throw new Error(`${name} ended well`);
+  }
+}
+
+const FAILURE_LIMIT_MS = 30_000;

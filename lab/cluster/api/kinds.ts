@@ -1,77 +1,68 @@
 /**
- * Which kinds the API serves. The built-in ones are a table; the others come and go with the CustomResourceDefinitions and APIServices
- * that are stored, as on a real server: asking for a kind whose CRD is not there yet is a 404.
+ * The kinds that the lab's controllers read and write, and their places in the API.
  * @module
  */
-import { isJson, type ApiObject } from './object.js';
+import { APPLICATION_DEFINITIONS } from '../definitions/apps.js';
+import { CLUSTER_API_DEFINITIONS } from '../definitions/cluster-api.js';
+import { OPERATOR_DEFINITIONS } from '../definitions/cozystack.js';
+import { GPU_OPERATOR_DEFINITIONS } from '../definitions/gpu-operator.js';
+import { K3S_DEFINITIONS } from '../definitions/k3s.js';
+import { KUBEVIRT_DEFINITIONS, KUBEVIRT_OPERATOR_DEFINITIONS } from '../definitions/kubevirt.js';
+import { definedNames } from '../definitions/schema.js';
 
 export interface Kind {
-  readonly group: string;
-  readonly version: string;
+  /** `GROUP/VERSION`, or the version alone. */
+  readonly apiVersion: string;
   readonly kind: string;
   readonly plural: string;
   readonly namespaced: boolean;
-  /** Whether `/status` is written apart from the rest. */
-  readonly status: boolean;
+  /** Name of the CustomResourceDefinition without which it is not served; null for a built-in kind. */
+  readonly definition: string | null;
 }
 
-const kind = (
-  apiVersion: string,
-  name: string,
-  plural: string,
-  scope: 'namespaced' | 'cluster',
-  status = true,
-): Kind => {
-  const [group, version] = apiVersion.includes('/') ? apiVersion.split('/') : ['', apiVersion];
-  return {
-    group: group ?? '',
-    version: version ?? '',
-    kind: name,
-    plural,
-    namespaced: scope === 'namespaced',
-    status,
-  };
-};
+const builtIn = (apiVersion: string, kind: string, plural: string, namespaced: boolean): Kind => ({
+  apiVersion,
+  kind,
+  plural,
+  namespaced,
+  definition: null,
+});
 
-export const BUILT_IN: readonly Kind[] = [
-  kind('v1', 'Namespace', 'namespaces', 'cluster'),
-  kind('v1', 'Node', 'nodes', 'cluster'),
-  kind('v1', 'Pod', 'pods', 'namespaced'),
-  kind('v1', 'Secret', 'secrets', 'namespaced', false),
-  kind('v1', 'ConfigMap', 'configmaps', 'namespaced', false),
-  kind('v1', 'Service', 'services', 'namespaced'),
-  kind('v1', 'Event', 'events', 'namespaced', false),
-  kind('apps/v1', 'Deployment', 'deployments', 'namespaced'),
-  kind('apps/v1', 'DaemonSet', 'daemonsets', 'namespaced'),
-  kind('apps/v1', 'StatefulSet', 'statefulsets', 'namespaced'),
-  kind('batch/v1', 'Job', 'jobs', 'namespaced'),
-  kind('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'customresourcedefinitions', 'cluster'),
-  kind('apiregistration.k8s.io/v1', 'APIService', 'apiservices', 'cluster'),
-  kind('storage.k8s.io/v1', 'StorageClass', 'storageclasses', 'cluster', false),
+export const KINDS: readonly Kind[] = [
+  builtIn('v1', 'Namespace', 'namespaces', false),
+  builtIn('v1', 'Node', 'nodes', false),
+  builtIn('v1', 'Pod', 'pods', true),
+  builtIn('v1', 'Secret', 'secrets', true),
+  builtIn('v1', 'ConfigMap', 'configmaps', true),
+  builtIn('v1', 'Service', 'services', true),
+  builtIn('apps/v1', 'Deployment', 'deployments', true),
+  builtIn('batch/v1', 'Job', 'jobs', true),
+  builtIn('storage.k8s.io/v1', 'StorageClass', 'storageclasses', false),
+  builtIn('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'customresourcedefinitions', false),
+  ...[
+    ...K3S_DEFINITIONS,
+    ...OPERATOR_DEFINITIONS,
+    ...KUBEVIRT_OPERATOR_DEFINITIONS,
+    ...KUBEVIRT_DEFINITIONS,
+    ...CLUSTER_API_DEFINITIONS,
+    ...APPLICATION_DEFINITIONS,
+    ...GPU_OPERATOR_DEFINITIONS,
+  ].map((draft): Kind => {
+    const { apiVersion, kind, plural, scope } = definedNames(draft);
+    return { apiVersion, kind, plural, namespaced: scope === 'Namespaced', definition: draft.metadata.name };
+  }),
 ];
 
-/** What cozystack-api serves once its APIService is there; these have no CRD. */
-export const AGGREGATED: readonly Kind[] = [
-  kind('apps.cozystack.io/v1alpha1', 'Tenant', 'tenants', 'namespaced'),
-  kind('apps.cozystack.io/v1alpha1', 'Kubernetes', 'kuberneteses', 'namespaced'),
-];
+/** Throws RangeError for a kind that is not in the table. */
+export function kindOf({ apiVersion, kind }: { readonly apiVersion: string; readonly kind: string }): Kind {
+  const found = KINDS.find((entry) => entry.kind === kind && entry.apiVersion === apiVersion);
+  if (found === undefined) throw new RangeError(`the lab has no kind ${apiVersion} ${kind}`);
+  return found;
+}
 
-export const apiVersionOf = (k: { readonly group: string; readonly version: string }): string =>
-  k.group === '' ? k.version : `${k.group}/${k.version}`;
-
-/** The kinds that a stored CRD defines. */
-export function kindsOfDefinition(crd: ApiObject): readonly Kind[] {
-  const spec = isJson(crd['spec']) ? crd['spec'] : {};
-  const names = isJson(spec['names']) ? spec['names'] : {};
-  const versions = Array.isArray(spec['versions']) ? spec['versions'].filter(isJson) : [];
-  return versions
-    .filter((version) => version['served'] !== false)
-    .map((version) => ({
-      group: String(spec['group']),
-      version: String(version['name']),
-      kind: String(names['kind']),
-      plural: String(names['plural']),
-      namespaced: spec['scope'] === 'Namespaced',
-      status: isJson(version['subresources']) && 'status' in version['subresources'],
-    }));
+/** Path of the collection, or of one object in it. */
+export function pathOf(kind: Kind, namespace: string | null = null, name: string | null = null): string {
+  const root = kind.apiVersion.includes('/') ? `/apis/${kind.apiVersion}` : `/api/${kind.apiVersion}`;
+  const place = namespace === null ? '' : `/namespaces/${namespace}`;
+  return `${root}${place}/${kind.plural}${name === null ? '' : `/${name}`}`;
 }

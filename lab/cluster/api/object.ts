@@ -76,9 +76,3 @@ export class ApiError extends Error {
     super(message);
   }
 }
-
-export const notFound = (plural: string, group: string, name: string): ApiError =>
-  new ApiError(404, 'NotFound', `${plural}${group === '' ? '' : `.${group}`} "${name}" not found`);
-export const conflict = (message: string): ApiError => new ApiError(409, 'Conflict', message);
-export const invalid = (message: string): ApiError => new ApiError(422, 'Invalid', message);
-export const badRequest = (message: string): ApiError => new ApiError(400, 'BadRequest', message);

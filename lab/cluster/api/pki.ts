@@ -3,10 +3,9 @@
  * kubeconfig read before a reboot is still good after it.
  * @module
  */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { generate } from 'selfsigned';
-import type { StoredObjects } from '../contract.js';
-
-const PKI_KEY = '/pki';
 
 export interface Pki {
   readonly ca: string;
@@ -20,20 +19,20 @@ const EC = { keyType: 'ec', curve: 'P-256', algorithm: 'sha256' } as const;
 
 const ipAddress = /^[0-9.]+$/;
 
+/** The one that is kept in the folder, or a new one that is kept there from then on. */
+export async function keptPki(folder: string, names: readonly string[]): Promise<Pki> {
+  const path = join(folder, 'pki.json');
+  const kept = await readFile(path, 'utf8').catch(() => null);
+  // Only this function writes it.
+  if (kept !== null) return JSON.parse(kept) as Pki;
+  const made = await createPki(names);
+  await mkdir(folder, { recursive: true });
+  await writeFile(path, JSON.stringify(made), { mode: 0o600 });
+  return made;
+}
+
 /** `names` are the addresses and DNS names that clients verify. */
-export async function loadOrCreatePki(stored: StoredObjects, names: readonly string[]): Promise<Pki> {
-  const kept = stored.get(PKI_KEY);
-  if (kept === undefined) return createPki(names);
-  // Only storePki writes this text.
-  const pki: Pki = JSON.parse(kept);
-  return pki;
-}
-
-export function storePki(into: Map<string, string>, pki: Pki): void {
-  into.set(PKI_KEY, JSON.stringify(pki));
-}
-
-async function createPki(names: readonly string[]): Promise<Pki> {
+export async function createPki(names: readonly string[]): Promise<Pki> {
   const authority = await generate([{ name: 'commonName', value: 'k3s-server-ca' }], {
     ...EC,
     extensions: [

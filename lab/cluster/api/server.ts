@@ -1,100 +1,106 @@
 /**
- * The HTTPS side of a cluster: TLS, authentication, and requests handed to what answers them.
+ * A real kube-apiserver with etcd, the garbage collector and the namespace controller, as a child process.
  * @module
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer } from 'node:https';
-import { text as readText } from 'node:stream/consumers';
-import { TLSSocket } from 'node:tls';
-import { parse as parseYaml } from 'yaml';
-import { route, statusOf, type Answer, type Call } from './call.js';
-import { discovery } from './discovery.js';
-import { ApiError, badRequest } from './object.js';
-import type { Pki } from './pki.js';
-import { onResource, type ResourceOptions } from './resources.js';
-import { watch } from './watch.js';
-
-export interface ServerOptions extends ResourceOptions {
-  readonly pki: Pki;
-  readonly version: string;
-}
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { kubeconfigFor, type Pki } from './pki.js';
+import { startChild, type Child } from '../../tools/child.js';
+import { freePort } from '../../tools/free-port.js';
+import { kubeApiserver } from '../../tools/kube-apiserver.js';
+import { ApiClient } from './client.js';
 
 export interface ApiServer {
+  /** On 127.0.0.1, TLS. */
   readonly port: number;
+  readonly client: ApiClient;
   close(): Promise<void>;
 }
 
-/** Answers on 127.0.0.1, on a port of the system's choice. */
-export async function startApiServer(options: ServerOptions): Promise<ApiServer> {
-  const { pki } = options;
-  const server = createServer(
-    { cert: pki.serverCert, key: pki.serverKey, ca: pki.ca, requestCert: true, rejectUnauthorized: false },
-    (request, response) => void respond(options, request, response),
-  );
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server listens on no TCP port');
-  return {
-    port: address.port,
-    close: () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
-}
+/** Two seconds on idle cores; a test machine has others to wait for. */
+const START_LIMIT_MS = 120_000;
+const POLL_MS = 50;
+/** Between looking for a free port and using it another process may take it. */
+const PORT_TRIES = 3;
 
-async function respond(options: ServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  try {
-    const socket = request.socket;
-    if (!(socket instanceof TLSSocket) || !socket.authorized) throw new ApiError(401, 'Unauthorized', 'Unauthorized');
-    const url = new URL(request.url ?? '/', 'https://api');
-    const call: Call = {
-      method: request.method ?? 'GET',
-      path: url.pathname
-        .split('/')
-        .filter((part) => part !== '')
-        .map(decodeURIComponent),
-      query: url.searchParams,
-      contentType: (request.headers['content-type'] ?? '').split(';')[0] ?? '',
-      userAgent: (request.headers['user-agent'] ?? 'unknown').split('/')[0] ?? 'unknown',
-      body: () => readBody(request),
+/** Serves what is stored in the folder, which one server at a time uses. Resolves when it answers /readyz. Throws ToolUnavailable. */
+export async function startApiServer(folder: string, pki: Pki): Promise<ApiServer> {
+  const program = await kubeApiserver();
+  await mkdir(folder, { recursive: true });
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await freePort();
+    const child = startChild([program, folder, ...(await settings(folder, pki, port))]);
+    const client = new ApiClient(port, pki);
+    try {
+      await untilReady(child, client);
+    } catch (error) {
+      client.close();
+      child.kill();
+      await child.exited;
+      const taken = child.output().includes('address already in use');
+      if (!taken || attempt === PORT_TRIES) throw error;
+      continue;
+    }
+    return {
+      port,
+      client,
+      close: async () => {
+        client.close();
+        // As a power cut does it. Everything that was answered is in etcd's log by then.
+        child.kill();
+        await child.exited;
+      },
     };
-    if (call.method === 'GET' && call.query.get('watch') === 'true') return watch(options.store, call, response);
-    send(response, await answer(options, call));
-  } catch (error) {
-    const known = error instanceof ApiError ? error : new ApiError(500, 'InternalError', String(error));
-    send(response, { code: known.code, body: statusOf(known) });
   }
 }
 
-function send(response: ServerResponse, { code, body }: Answer): void {
-  const text = typeof body === 'string' ? body : JSON.stringify(body);
-  response.writeHead(code, { 'content-type': typeof body === 'string' ? 'text/plain' : 'application/json' });
-  response.end(text);
+/** The kubeconfig of its own controllers, then the flags. */
+async function settings(folder: string, pki: Pki, port: number): Promise<string[]> {
+  const put = async (name: string, content: string): Promise<string> => {
+    const path = join(folder, name);
+    await writeFile(path, content, { mode: 0o600 });
+    return path;
+  };
+  const key = await put('server.key', pki.serverKey);
+  const certificate = await put('server.crt', pki.serverCert);
+  const clientKey = await put('client.key', pki.clientKey);
+  const clientCertificate = await put('client.crt', pki.clientCert);
+  return [
+    await put('kubeconfig', kubeconfigFor(pki, `https://127.0.0.1:${port}`)),
+    '--bind-address=127.0.0.1',
+    `--secure-port=${port}`,
+    `--cert-dir=${folder}`,
+    `--tls-cert-file=${certificate}`,
+    `--tls-private-key-file=${key}`,
+    `--client-ca-file=${await put('ca.crt', pki.ca)}`,
+    '--anonymous-auth=false',
+    // There is only the administrator; RBAC would first write a hundred roles.
+    '--authorization-mode=AlwaysAllow',
+    '--service-account-issuer=https://kubernetes.default.svc',
+    `--service-account-key-file=${certificate}`,
+    `--service-account-signing-key-file=${key}`,
+    // Nothing makes service accounts here, and pods would be refused without one.
+    // No controller takes the taint away again that the other one gives every new node.
+    '--disable-admission-plugins=ServiceAccount,TaintNodesByCondition',
+    // Where the lab's kubelets are, whatever address their node has in the cluster.
+    '--kubelet-preferred-address-types=ExternalDNS',
+    `--kubelet-client-certificate=${clientCertificate}`,
+    `--kubelet-client-key=${clientKey}`,
+    '--service-cluster-ip-range=10.43.0.0/16',
+    '--endpoint-reconciler-type=none',
+    '--allow-privileged=true',
+    '--enable-priority-and-fairness=false',
+    '--profiling=false',
+  ];
 }
 
-async function readBody(request: IncomingMessage): Promise<unknown> {
-  const body = await readText(request);
-  try {
-    // YAML reads JSON too, and server-side apply sends either.
-    return parseYaml(body);
-  } catch (error) {
-    throw badRequest(`the body cannot be parsed: ${String(error)}`);
+async function untilReady(child: Child, client: ApiClient): Promise<void> {
+  const late = Date.now() + START_LIMIT_MS;
+  let ended = false;
+  void child.exited.then(() => (ended = true));
+  while ((await client.ask('GET', '/readyz').catch(() => null)) !== 'ok') {
+    if (ended || Date.now() > late) throw new Error(`kube-apiserver does not answer: ${child.output()}`);
+    await delay(POLL_MS);
   }
-}
-
-async function answer(options: ServerOptions, call: Call): Promise<Answer> {
-  const [root, ...rest] = call.path;
-  if (root === 'readyz' || root === 'livez' || root === 'healthz') return { code: 200, body: 'ok' };
-  if (root === 'version') return { code: 200, body: { gitVersion: options.version, platform: 'linux/amd64' } };
-  if (root === 'api' || root === 'apis') {
-    const found = discovery(options.store, root, rest);
-    if (found !== null) return { code: 200, body: found };
-    return onResource(options, call, route(options.store, root, rest));
-  }
-  throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
 }

@@ -4,6 +4,7 @@
  */
 import { isJson, type ApiObject } from '../api/object.js';
 import { field, isTrue, keyOf, type Controller, type World } from '../world.js';
+import { GPUS_ANNOTATION } from './cluster-api.js';
 import { helmRelease, type Chart, type Release } from './flux.js';
 
 const APPS = 'apps.cozystack.io/v1alpha1';
@@ -20,36 +21,35 @@ const APPLICATIONS: Readonly<Record<string, { readonly prefix: string; readonly 
 
 export const cozystackApi: Controller = {
   name: MANAGER,
-  reconcile(world) {
-    const service = world.get('apiregistration.k8s.io/v1', 'APIService', 'v1alpha1.apps.cozystack.io');
-    if (!isTrue(service, 'Available')) return;
-    world.ensure({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: ROOT } }, MANAGER);
-    world.createOnce(
+  async reconcile(world) {
+    const definition = world.get('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'tenants.apps.cozystack.io');
+    if (!isTrue(definition, 'Established')) return;
+    await world.ensure({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: ROOT } }, MANAGER);
+    await world.createOnce(
       { apiVersion: APPS, kind: 'Tenant', metadata: { name: 'root', namespace: ROOT }, spec: {} },
       MANAGER,
     );
     for (const [kind, application] of Object.entries(APPLICATIONS))
       for (const app of world.list(APPS, kind))
-        reconcileApp(world, app, `${application.prefix}${app.metadata.name}`, application.chart);
+        await reconcileApp(world, app, `${application.prefix}${app.metadata.name}`, application.chart);
   },
 };
 
-function reconcileApp(world: World, app: ApiObject, releaseName: string, chart: string): void {
+async function reconcileApp(world: World, app: ApiObject, releaseName: string, chart: string): Promise<void> {
   const { namespace = ROOT } = app.metadata;
   const release = world.get(...HR, releaseName, namespace);
   if (app.metadata.deletionTimestamp !== undefined) {
-    const kind = world.store.kind(APPS, app.kind);
-    if (release !== null && release.metadata.deletionTimestamp === undefined) world.delete(release);
-    if (release === null && kind !== null) world.store.dropFinalizer(kind, app, FINALIZER);
+    if (release === null) await world.dropFinalizer(app, FINALIZER);
+    else await world.delete(release);
     return;
   }
   if (!app.metadata.finalizers?.includes(FINALIZER)) {
     const finalizers = [...(app.metadata.finalizers ?? []), FINALIZER];
-    world.replace({ ...app, metadata: { ...app.metadata, finalizers } }, MANAGER);
+    await world.replace({ ...app, metadata: { ...app.metadata, finalizers } }, MANAGER);
     return;
   }
   const spec = isJson(app['spec']) ? app['spec'] : {};
-  const made = world.ensure(
+  const made = await world.ensure(
     helmRelease({
       namespace,
       name: releaseName,
@@ -65,7 +65,7 @@ function reconcileApp(world: World, app: ApiObject, releaseName: string, chart: 
     MANAGER,
   );
   const ready = isTrue(made, 'Ready') && field(made, 'status', 'observedGeneration') === made.metadata.generation;
-  world.setCondition(
+  await world.setCondition(
     app,
     {
       type: 'Ready',
@@ -84,18 +84,18 @@ const labelOf = (release: Release, key: string): string =>
   release.object.metadata.labels?.[`apps.cozystack.io/application.${key}`] ?? '';
 
 /** Namespace of the tenant, and the services it has of its own. */
-function tenantChart(release: Release): string | null {
+async function tenantChart(release: Release): Promise<string | null> {
   const name = labelOf(release, 'name');
   const namespace = name === 'root' ? ROOT : `tenant-${name}`;
   if (name !== 'root')
-    release.ensure({
+    await release.ensure({
       apiVersion: 'v1',
       kind: 'Namespace',
       metadata: { name: namespace, labels: { 'tenant.cozystack.io/tenant-root': '' } },
     });
   for (const service of ['etcd', 'ingress'])
     if (field(release.values, service) === true)
-      release.ensure(helmRelease({ namespace, name: service, chart: service }));
+      await release.ensure(helmRelease({ namespace, name: service, chart: service }));
   return null;
 }
 
@@ -108,23 +108,23 @@ function hasEtcd(world: World, namespace: string): boolean {
  * The Kubernetes app. Without etcd it renders one ConfigMap and is Ready; with it, it renders a MachineDeployment of two replicas whatever
  * the node group says, and becomes Ready only with all of them.
  */
-function kubernetesChart(release: Release): string | null {
+async function kubernetesChart(release: Release): Promise<string | null> {
   const { world, namespace } = release;
   const name = `kubernetes-${labelOf(release, 'name')}`;
   const waiting = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: `${name}-awaiting-etcd`, namespace } };
   if (!hasEtcd(world, namespace)) {
-    release.ensure({ ...waiting, data: { reason: 'no etcd in this tenant or above' } });
+    await release.ensure({ ...waiting, data: { reason: 'no etcd in this tenant or above' } });
     return null;
   }
   const leftover = world.get('v1', 'ConfigMap', waiting.metadata.name, namespace);
-  if (leftover !== null) world.delete(leftover);
+  if (leftover !== null) await world.delete(leftover);
   const group = field(release.values, 'nodeGroups', 'md0');
   const labels = { 'cluster.x-k8s.io/cluster-name': name };
   const deployment = world.get('cluster.x-k8s.io/v1beta1', 'MachineDeployment', `${name}-md0`, namespace);
   // An upgrade writes the replicas again; while it waits, nothing is written twice.
   const isNew = deployment?.metadata.annotations?.[REVISION] !== String(release.object.metadata.generation);
   if (isNew) {
-    release.ensure({
+    await release.ensure({
       apiVersion: 'cluster.x-k8s.io/v1beta1',
       kind: 'Cluster',
       metadata: { name, namespace },
@@ -132,13 +132,13 @@ function kubernetesChart(release: Release): string | null {
         controlPlaneRef: { apiVersion: 'controlplane.cluster.x-k8s.io/v1alpha1', kind: 'KamajiControlPlane', name },
       },
     });
-    release.ensure({
+    await release.ensure({
       apiVersion: 'controlplane.cluster.x-k8s.io/v1alpha1',
       kind: 'KamajiControlPlane',
       metadata: { name, namespace, labels },
       spec: { version: 'v1.35.1', replicas: Number(field(release.values, 'controlPlane', 'replicas') ?? 2) },
     });
-    release.ensure({
+    await release.ensure({
       apiVersion: 'cluster.x-k8s.io/v1beta1',
       kind: 'MachineDeployment',
       metadata: {
@@ -150,11 +150,15 @@ function kubernetesChart(release: Release): string | null {
       spec: {
         clusterName: name,
         replicas: 2,
-        template: { spec: { clusterName: name, lab: { gpus: field(group, 'gpus') ?? [] } } },
+        selector: { matchLabels: labels },
+        template: {
+          metadata: { labels, annotations: { [GPUS_ANNOTATION]: gpusOf(group).join(' ') } },
+          spec: { clusterName: name, bootstrap: {}, infrastructureRef: {} },
+        },
       },
     });
     if (field(release.values, 'addons', 'gpuOperator', 'enabled') === true)
-      release.ensure(
+      await release.ensure(
         helmRelease({
           namespace,
           name: `${name}-gpu-operator`,
@@ -163,13 +167,18 @@ function kubernetesChart(release: Release): string | null {
           labels,
         }),
       );
-    for (const part of ['cluster-autoscaler', 'kccm', 'kcsi-controller']) release.deployment(`${name}-${part}`);
+    for (const part of ['cluster-autoscaler', 'kccm', 'kcsi-controller']) await release.deployment(`${name}-${part}`);
     return "waiting for: [MachineDeployment status: 'InProgress']";
   }
   const wanted = Number(field(deployment, 'spec', 'replicas'));
   const ready = Number(field(deployment, 'status', 'readyReplicas') ?? 0);
   return ready === wanted ? null : `waiting for: [MachineDeployment/${name}-md0 ${ready} of ${wanted}]`;
 }
+
+const gpusOf = (group: unknown): readonly string[] => {
+  const gpus = field(group, 'gpus');
+  return (Array.isArray(gpus) ? gpus : []).filter(isJson).map((gpu) => String(gpu['name']));
+};
 
 const REVISION = 'meta.helm.sh/release-generation';
 

@@ -2,13 +2,16 @@
  * Cluster API with Kamaji and KubeVirt: control planes that bring up a nested API, and machines that are VMs.
  * @module
  */
-import { createHash } from 'node:crypto';
-import { isJson, type ApiObject } from '../api/object.js';
-import { field, isTrue, keyOf, ownedBy, type Controller, type World } from '../world.js';
+import { randomBytes } from 'node:crypto';
+import type { ApiObject } from '../api/object.js';
+import { deploymentSpec } from './workloads.js';
+import { field, isTrue, keyOf, ownedBy, textField, type Controller, type World } from '../world.js';
 
 const CAPI = 'cluster.x-k8s.io/v1beta1';
 const KCP = ['controlplane.cluster.x-k8s.io/v1alpha1', 'KamajiControlPlane'] as const;
 const CLUSTER_NAME = 'cluster.x-k8s.io/cluster-name';
+/** Resource names, separated by a space: what a real machine's infrastructureRef leads to. */
+export const GPUS_ANNOTATION = 'lab.gpu-provision/gpus';
 const DEPLOYMENT_NAME = 'cluster.x-k8s.io/deployment-name';
 
 /** What control planes need of the lab: nested APIs by `NAMESPACE/NAME`, started when first asked for. */
@@ -23,23 +26,24 @@ export interface NestedClusters {
 export function controlPlanes(nested: NestedClusters): Controller {
   return {
     name: 'capi-kamaji-controller',
-    reconcile(world) {
+    async reconcile(world) {
       const planes = world.list(...KCP).filter((plane) => plane.metadata.deletionTimestamp === undefined);
-      for (const plane of planes) reconcilePlane(world, plane, nested);
+      for (const plane of planes) await reconcilePlane(world, plane, nested);
       nested.keepOnly(planes.map(keyOf));
     },
   };
 }
 
-function reconcilePlane(world: World, plane: ApiObject, nested: NestedClusters): void {
+async function reconcilePlane(world: World, plane: ApiObject, nested: NestedClusters): Promise<void> {
   const { name, namespace = 'default' } = plane.metadata;
   if (!isTrue(plane, 'TenantControlPlaneCreated')) {
-    world.setCondition(plane, { type: 'TenantControlPlaneCreated', status: 'True', reason: 'Created', message: '' });
+    const condition = { type: 'TenantControlPlaneCreated', status: 'True', reason: 'Created', message: '' } as const;
+    await world.setCondition(plane, condition, { ready: false });
     return;
   }
   const kubeconfig = nested.kubeconfig(keyOf(plane));
   if (kubeconfig === null) {
-    world.setCondition(plane, {
+    await world.setCondition(plane, {
       type: 'Ready',
       status: 'False',
       reason: 'Provisioning',
@@ -48,18 +52,17 @@ function reconcilePlane(world: World, plane: ApiObject, nested: NestedClusters):
     return;
   }
   const owned = { namespace, ownerReferences: ownedBy(plane) };
-  const clusterIP = addressOf(keyOf(plane));
-  world.ensure(
+  await world.ensure(
     {
       apiVersion: 'v1',
       kind: 'Service',
       metadata: { name, ...owned },
-      spec: { clusterIP, type: 'ClusterIP', ports: [{ name: 'kube-apiserver', port: NESTED_API_PORT }] },
+      spec: { type: 'ClusterIP', ports: [{ name: 'kube-apiserver', port: NESTED_API_PORT }] },
     },
     'kamaji',
   );
   const text = Buffer.from(kubeconfig).toString('base64');
-  world.ensure(
+  await world.ensure(
     {
       apiVersion: 'v1',
       kind: 'Secret',
@@ -68,45 +71,36 @@ function reconcilePlane(world: World, plane: ApiObject, nested: NestedClusters):
     },
     'kamaji',
   );
-  world.ensure(
-    { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name, ...owned }, spec: { replicas: 1 } },
+  await world.ensure(
+    { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name, ...owned }, spec: deploymentSpec(name) },
     'kamaji',
   );
   if (!isTrue(world.get('apps/v1', 'Deployment', name, namespace), 'Available')) return;
-  world.setCondition(plane, { type: 'Ready', status: 'True', reason: 'Ready', message: '' }, { ready: true });
+  await world.setCondition(plane, { type: 'Ready', status: 'True', reason: 'Ready', message: '' }, { ready: true });
 }
 
 export const NESTED_API_PORT = 6443;
 
-/** A ClusterIP in 10.43.0.0/16 that stays the same. */
-function addressOf(key: string): string {
-  const [a = 0, b = 0] = createHash('sha256').update(key).digest();
-  return `10.43.${a}.${1 + (b % 254)}`;
-}
-
 /** The control plane whose Service has this address; null when none has. */
 export function planeBehind(world: World, address: string): string | null {
-  return (
-    world
-      .list(...KCP)
-      .map(keyOf)
-      .find((key) => addressOf(key) === address) ?? null
-  );
+  const service = world.list('v1', 'Service').find((object) => field(object, 'spec', 'clusterIP') === address);
+  const planes = world.list(...KCP).map(keyOf);
+  return service !== undefined && planes.includes(keyOf(service)) ? keyOf(service) : null;
 }
 
 export function machines(nested: NestedClusters): Controller {
   return {
     name: 'capi-controller',
-    reconcile(world) {
+    async reconcile(world) {
       for (const deployment of world.list(CAPI, 'MachineDeployment'))
-        if (deployment.metadata.deletionTimestamp === undefined) scale(world, deployment);
+        if (deployment.metadata.deletionTimestamp === undefined) await scale(world, deployment);
       for (const machine of world.list(CAPI, 'Machine'))
-        if (machine.metadata.deletionTimestamp === undefined) reconcileMachine(world, machine, nested);
+        if (machine.metadata.deletionTimestamp === undefined) await reconcileMachine(world, machine, nested);
     },
   };
 }
 
-function scale(world: World, deployment: ApiObject): void {
+async function scale(world: World, deployment: ApiObject): Promise<void> {
   const { name, namespace = 'default' } = deployment.metadata;
   const cluster = String(field(deployment, 'spec', 'clusterName'));
   // Nothing is made before there is a control plane to join.
@@ -117,8 +111,9 @@ function scale(world: World, deployment: ApiObject): void {
     .filter((machine) => machine.metadata.labels?.[DEPLOYMENT_NAME] === name)
     .filter((machine) => machine.metadata.deletionTimestamp === undefined);
   if (mine.length < wanted) {
-    const suffix = createHash('sha256').update(world.store.resourceVersion).digest('hex').slice(0, 5);
-    world.createOnce(
+    const suffix = randomBytes(3).toString('hex');
+    const gpus = textField('', deployment, 'spec', 'template', 'metadata', 'annotations', GPUS_ANNOTATION);
+    await world.createOnce(
       {
         apiVersion: CAPI,
         kind: 'Machine',
@@ -126,9 +121,10 @@ function scale(world: World, deployment: ApiObject): void {
           name: `${name}-${suffix}`,
           namespace,
           labels: { [CLUSTER_NAME]: cluster, [DEPLOYMENT_NAME]: name },
+          annotations: { [GPUS_ANNOTATION]: gpus },
           ownerReferences: ownedBy(deployment),
         },
-        spec: { clusterName: cluster, lab: field(deployment, 'spec', 'template', 'spec', 'lab') },
+        spec: { clusterName: cluster, bootstrap: {}, infrastructureRef: {} },
       },
       'capi-controller',
     );
@@ -136,17 +132,17 @@ function scale(world: World, deployment: ApiObject): void {
     // Machines that have not joined go first, then the newest.
     const order = mine.toSorted((a, b) => Number(hasJoined(a)) - Number(hasJoined(b)));
     const [first] = order;
-    if (first !== undefined) world.delete(first);
+    if (first !== undefined) await world.delete(first);
   }
-  world.setStatus(deployment, { replicas: mine.length, readyReplicas: mine.filter(hasJoined).length });
+  await world.setStatus(deployment, { replicas: mine.length, readyReplicas: mine.filter(hasJoined).length });
 }
 
 const hasJoined = (machine: ApiObject): boolean => field(machine, 'status', 'nodeRef') !== undefined;
 
-function reconcileMachine(world: World, machine: ApiObject, nested: NestedClusters): void {
+async function reconcileMachine(world: World, machine: ApiObject, nested: NestedClusters): Promise<void> {
   const { name, namespace = 'default', labels = {} } = machine.metadata;
-  const gpus = field(machine, 'spec', 'lab', 'gpus');
-  world.createOnce(
+  const gpus = (machine.metadata.annotations?.[GPUS_ANNOTATION] ?? '').split(' ').filter((gpu) => gpu !== '');
+  await world.createOnce(
     {
       apiVersion: 'kubevirt.io/v1',
       kind: 'VirtualMachine',
@@ -157,9 +153,7 @@ function reconcileMachine(world: World, machine: ApiObject, nested: NestedCluste
           spec: {
             domain: {
               devices: {
-                gpus: (Array.isArray(gpus) ? gpus : [])
-                  .filter(isJson)
-                  .map((gpu, index) => ({ name: `gpu${index}`, deviceName: gpu['name'] })),
+                gpus: gpus.map((deviceName, index) => ({ name: `gpu${index}`, deviceName })),
               },
             },
           },
@@ -169,7 +163,7 @@ function reconcileMachine(world: World, machine: ApiObject, nested: NestedCluste
     'capk-controller',
   );
   const key = `${namespace}/${labels[CLUSTER_NAME] ?? ''}`;
-  world.setStatus(
+  await world.setStatus(
     machine,
     nested.hasNode(key, name)
       ? { phase: 'Running', nodeRef: { apiVersion: 'v1', kind: 'Node', name } }

@@ -5,9 +5,10 @@
  */
 import type { ApiObject } from '../api/object.js';
 import { field, isTrue, textField, type Controller, type World } from '../world.js';
-import { OPERATOR_DEFINITIONS } from './definitions.js';
+import { OPERATOR_DEFINITIONS } from '../definitions/cozystack.js';
 import { helmRelease, type Chart, type Release } from './flux.js';
 import type { Charts, HelmInstall } from './k3s.js';
+import { deploymentSpec } from './workloads.js';
 import { componentOf, PLATFORM_PARTS, releaseKeyOf, type PlatformPart } from './releases.js';
 
 const MANAGER = 'cozystack-operator';
@@ -20,29 +21,24 @@ export const INSTALLER_CHARTS: Charts = new Map([
   ['oci://ghcr.io/cozystack/cozystack/cozy-installer 1.5.4', installOperator],
 ]);
 
-function installOperator(world: World, { namespace: target, values }: HelmInstall): void {
-  world.ensure({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: target } }, 'helm');
-  world.ensure(
+async function installOperator(world: World, { namespace: target, values }: HelmInstall): Promise<void> {
+  await world.ensure({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: target } }, 'helm');
+  await world.ensure(
     {
       apiVersion: 'apps/v1',
       kind: 'Deployment',
       metadata: { name: 'cozystack-operator', namespace: target },
-      spec: {
-        replicas: 1,
-        template: {
-          spec: {
-            hostNetwork: true,
-            containers: [
-              {
-                name: 'cozystack-operator',
-                image: 'ghcr.io/cozystack/cozystack/cozystack-operator:v1.5.4',
-                args: [`--variant=${textField('', values, 'cozystackOperator', 'variant')}`],
-                env: [{ name: 'KUBERNETES_SERVICE_HOST', value: textField('', values, 'cozystack', 'apiServerHost') }],
-              },
-            ],
+      spec: deploymentSpec('cozystack-operator', {
+        hostNetwork: true,
+        containers: [
+          {
+            name: 'cozystack-operator',
+            image: 'ghcr.io/cozystack/cozystack/cozystack-operator:v1.5.4',
+            args: [`--variant=${textField('', values, 'cozystackOperator', 'variant')}`],
+            env: [{ name: 'KUBERNETES_SERVICE_HOST', value: textField('', values, 'cozystack', 'apiServerHost') }],
           },
-        },
-      },
+        ],
+      }),
     },
     'helm',
   );
@@ -50,25 +46,25 @@ function installOperator(world: World, { namespace: target, values }: HelmInstal
 
 export const cozystackOperator: Controller = {
   name: MANAGER,
-  reconcile(world) {
+  async reconcile(world) {
     const operator = world.get('apps/v1', 'Deployment', 'cozystack-operator', 'cozy-system');
     if (!isTrue(operator, 'Available')) return;
-    for (const draft of OPERATOR_DEFINITIONS) world.ensure(draft, MANAGER);
-    namespace(world, 'cozy-fluxcd');
-    source(world, PLATFORM, VARIANTS);
-    for (const object of world.list(API, 'Package')) reconcilePackage(world, object);
+    for (const draft of OPERATOR_DEFINITIONS) await world.ensure(draft, MANAGER);
+    await namespace(world, 'cozy-fluxcd');
+    await source(world, PLATFORM, VARIANTS);
+    for (const object of world.list(API, 'Package')) await reconcilePackage(world, object);
   },
 };
 
-function namespace(world: World, name: string): void {
-  world.ensure(
+async function namespace(world: World, name: string): Promise<void> {
+  await world.ensure(
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { 'cozystack.io/system': 'true' } } },
     MANAGER,
   );
 }
 
-function source(world: World, name: string, variants: readonly string[]): void {
-  const made = world.ensure(
+async function source(world: World, name: string, variants: readonly string[]): Promise<void> {
+  const made = await world.ensure(
     {
       apiVersion: API,
       kind: 'PackageSource',
@@ -80,18 +76,20 @@ function source(world: World, name: string, variants: readonly string[]): void {
     },
     MANAGER,
   );
-  world.setCondition(made, { type: 'Ready', status: 'True', reason: 'ReconciliationSucceeded', message: '' });
+  await world.setCondition(made, { type: 'Ready', status: 'True', reason: 'ReconciliationSucceeded', message: '' });
 }
 
-function reconcilePackage(world: World, object: ApiObject): void {
+async function reconcilePackage(world: World, object: ApiObject): Promise<void> {
   const { name } = object.metadata;
   const variant = textField('default', object, 'spec', 'variant');
-  const refuse = (why: string, message: string): void =>
-    void world.setCondition(object, { type: 'Ready', status: 'False', reason: why, message });
+  const refuse = (why: string, message: string): Promise<ApiObject> =>
+    world.setCondition(object, { type: 'Ready', status: 'False', reason: why, message });
   if (name === PLATFORM) {
-    if (!VARIANTS.includes(variant))
-      return refuse('VariantNotFound', `variant ${variant} is not in PackageSource ${name}`);
-    generate(world, object, {
+    if (!VARIANTS.includes(variant)) {
+      await refuse('VariantNotFound', `variant ${variant} is not in PackageSource ${name}`);
+      return;
+    }
+    await generate(world, object, {
       namespace: 'cozy-system',
       name: 'cozystack-platform',
       dependsOn: [],
@@ -100,9 +98,17 @@ function reconcilePackage(world: World, object: ApiObject): void {
     return;
   }
   const part = PLATFORM_PARTS.find((candidate) => candidate.package === name);
-  if (part === undefined) return refuse('PackageSourceNotFound', `PackageSource ${name} not found`);
+  if (part === undefined) {
+    await refuse('PackageSourceNotFound', `PackageSource ${name} not found`);
+    return;
+  }
   const { namespace: target, dependsOn } = part;
-  generate(world, object, { namespace: target, name: componentOf(part), dependsOn, component: componentOf(part) });
+  await generate(world, object, {
+    namespace: target,
+    name: componentOf(part),
+    dependsOn,
+    component: componentOf(part),
+  });
 }
 
 interface Generated {
@@ -112,10 +118,14 @@ interface Generated {
   readonly component: string;
 }
 
-function generate(world: World, object: ApiObject, { namespace: target, name, dependsOn, component }: Generated): void {
-  namespace(world, target);
+async function generate(
+  world: World,
+  object: ApiObject,
+  { namespace: target, name, dependsOn, component }: Generated,
+): Promise<void> {
+  await namespace(world, target);
   const values = field(object, 'spec', 'components', component, 'values');
-  world.ensure(
+  await world.ensure(
     helmRelease({
       namespace: target,
       name,
@@ -126,7 +136,7 @@ function generate(world: World, object: ApiObject, { namespace: target, name, de
     }),
     MANAGER,
   );
-  world.setCondition(object, {
+  await world.setCondition(object, {
     type: 'Ready',
     status: 'True',
     reason: 'ReconciliationSucceeded',
@@ -135,10 +145,10 @@ function generate(world: World, object: ApiObject, { namespace: target, name, de
 }
 
 /** The platform's own release brings the other Packages, a few at a time, and is Ready when all of them are. */
-const platformChart: Chart = (release) => {
+const platformChart: Chart = async (release) => {
   const { world } = release;
   const missing = PLATFORM_PARTS.filter((part) => world.get(API, 'Package', part.package) === null);
-  for (const part of missing.slice(0, PACKAGES_A_STAGE)) addPackage(release, part);
+  for (const part of missing.slice(0, PACKAGES_A_STAGE)) await addPackage(release, part);
   const waiting = PLATFORM_PARTS.filter((part) => !isTrue(world.get(API, 'Package', part.package), 'Ready'));
   return waiting.length === 0 ? null : `waiting for ${waiting.length} Packages`;
 };
@@ -146,9 +156,9 @@ const platformChart: Chart = (release) => {
 /** So that a client that lists too early sees fewer than there will be. */
 const PACKAGES_A_STAGE = 6;
 
-function addPackage(release: Release, part: PlatformPart): void {
-  source(release.world, part.package, ['default']);
-  release.ensure({
+async function addPackage(release: Release, part: PlatformPart): Promise<void> {
+  await source(release.world, part.package, ['default']);
+  await release.ensure({
     apiVersion: API,
     kind: 'Package',
     metadata: { name: part.package },

@@ -4,6 +4,7 @@
  * @module
  */
 import { isJson, type ApiObject, type ObjectDraft } from '../api/object.js';
+import { deploymentSpec } from './workloads.js';
 import { field, isTrue, keyOf, reason, textField, type Controller, type World } from '../world.js';
 
 const FINALIZER = 'finalizers.fluxcd.io';
@@ -25,7 +26,7 @@ export class Release {
     return field(this.object, 'spec', 'values');
   }
 
-  ensure(draft: ObjectDraft): ApiObject {
+  ensure(draft: ObjectDraft): Promise<ApiObject> {
     const labels = {
       ...draft.metadata.labels,
       [BY_NAME]: this.object.metadata.name,
@@ -34,27 +35,27 @@ export class Release {
     return this.world.ensure({ ...draft, metadata: { ...draft.metadata, labels } }, 'helm-controller');
   }
 
-  deployment(name: string, namespace = this.namespace): ApiObject {
+  deployment(name: string, namespace = this.namespace): Promise<ApiObject> {
     return this.ensure({
       apiVersion: 'apps/v1',
       kind: 'Deployment',
       metadata: { name, namespace },
-      spec: { replicas: 1 },
+      spec: deploymentSpec(name),
     });
   }
 }
 
 /** Installs or upgrades. null when Helm's wait is over, else what it waits for. */
-export type Chart = (release: Release) => string | null;
+export type Chart = (release: Release) => string | null | Promise<string | null>;
 
 /** `charts`: by `NAMESPACE/NAME` of the release, or by the chart's name where releases are many. */
 export function flux(charts: ReadonlyMap<string, Chart>): Controller {
   return {
     name: 'helm-controller',
-    reconcile(world) {
+    async reconcile(world) {
       for (const release of world.list(HR.apiVersion, HR.kind)) {
-        if (release.metadata.deletionTimestamp !== undefined) uninstall(world, release);
-        else advance(world, release, charts);
+        if (release.metadata.deletionTimestamp !== undefined) await uninstall(world, release);
+        else await advance(world, release, charts);
       }
     },
   };
@@ -96,23 +97,23 @@ export function helmRelease(draft: ReleaseDraft): ObjectDraft {
 
 type Verdict = readonly ['True' | 'False' | 'Unknown', string, string];
 
-function advance(world: World, release: ApiObject, charts: ReadonlyMap<string, Chart>): void {
+async function advance(world: World, release: ApiObject, charts: ReadonlyMap<string, Chart>): Promise<void> {
   if (!release.metadata.finalizers?.includes(FINALIZER)) {
-    world.replace({ ...release, metadata: { ...release.metadata, finalizers: [FINALIZER] } }, 'helm-controller');
+    await world.replace({ ...release, metadata: { ...release.metadata, finalizers: [FINALIZER] } }, 'helm-controller');
     return;
   }
   const generation = release.metadata.generation;
   const current = field(release, 'status', 'observedGeneration') === generation;
   if (isTrue(release, 'Ready') && current) return;
-  const [status, why, message] = nextState(world, release, charts);
-  world.setCondition(
+  const [status, why, message] = await nextState(world, release, charts);
+  await world.setCondition(
     release,
     { type: 'Ready', status, reason: why, message },
     status === 'True' ? { observedGeneration: generation } : {},
   );
 }
 
-function nextState(world: World, release: ApiObject, charts: ReadonlyMap<string, Chart>): Verdict {
+async function nextState(world: World, release: ApiObject, charts: ReadonlyMap<string, Chart>): Promise<Verdict> {
   const key = keyOf(release);
   const chart = String(field(release, 'spec', 'chartRef', 'name'));
   const upgrade = field(release, 'status', 'observedGeneration') !== undefined;
@@ -134,7 +135,7 @@ function nextState(world: World, release: ApiObject, charts: ReadonlyMap<string,
   if (!progressing)
     return ['Unknown', 'Progressing', `Running '${upgrade ? 'upgrade' : 'install'}' action with timeout of 10m0s`];
   const install = charts.get(key) ?? charts.get(chart);
-  const waiting = install?.(new Release(world, release)) ?? null;
+  const waiting = (await install?.(new Release(world, release))) ?? null;
   if (waiting !== null) return ['Unknown', 'Progressing', waiting];
   return [
     'True',
@@ -151,16 +152,14 @@ function dependenciesOf(release: ApiObject): readonly (readonly [string, string]
 }
 
 /** Deletes the release's objects, then lets the release go. */
-function uninstall(world: World, release: ApiObject): void {
-  const objects = world.store
+async function uninstall(world: World, release: ApiObject): Promise<void> {
+  const objects = world
     .everything()
-    .map(({ object }) => object)
     .filter(
       ({ metadata }) =>
         metadata.labels?.[BY_NAME] === release.metadata.name &&
         metadata.labels[BY_NAMESPACE] === release.metadata.namespace,
     );
-  for (const object of objects) if (object.metadata.deletionTimestamp === undefined) world.delete(object);
-  const kind = world.store.kind(HR.apiVersion, HR.kind);
-  if (objects.length === 0 && kind !== null) world.store.dropFinalizer(kind, release, FINALIZER);
+  for (const object of objects) await world.delete(object);
+  if (objects.length === 0) await world.dropFinalizer(release, FINALIZER);
 }

@@ -3,9 +3,10 @@
  * @module
  */
 import { parse as parseYaml } from 'yaml';
-import { isJson, type ApiObject } from '../api/object.js';
+import { isJson, type ApiObject, type Json } from '../api/object.js';
 import { field, isTrue, type Controller, type World } from '../world.js';
-import { K3S_DEFINITIONS } from './definitions.js';
+import { K3S_DEFINITIONS } from '../definitions/k3s.js';
+import { LOG_ADDRESS } from '../kubelet-api.js';
 import { containerOf, type ProgramResult } from './workloads.js';
 
 export interface NodeFacts {
@@ -19,12 +20,12 @@ export interface NodeFacts {
 const CNI = { namespace: 'cozy-cilium', name: 'cilium' };
 const NOT_READY_TAINT = { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' };
 
-export function kubelet(facts: NodeFacts): Controller {
+export function kubelet(facts: NodeFacts, logPort: number): Controller {
   return {
     name: 'kubelet',
-    reconcile(world) {
-      for (const draft of K3S_DEFINITIONS) world.ensure(draft, 'k3s');
-      const node = world.ensure(
+    async reconcile(world) {
+      for (const draft of K3S_DEFINITIONS) await world.ensure(draft, 'k3s');
+      const node = await world.ensure(
         {
           apiVersion: 'v1',
           kind: 'Node',
@@ -39,8 +40,8 @@ export function kubelet(facts: NodeFacts): Controller {
         world.get('helm.toolkit.fluxcd.io/v2', 'HelmRelease', CNI.name, CNI.namespace),
         'Ready',
       );
-      taint(world, node, hasNetwork);
-      world.setCondition(
+      await taint(world, node, hasNetwork);
+      await world.setCondition(
         node,
         hasNetwork
           ? { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' }
@@ -55,8 +56,10 @@ export function kubelet(facts: NodeFacts): Controller {
           addresses: [
             { type: 'InternalIP', address: facts.ip },
             { type: 'Hostname', address: facts.name },
+            LOG_ADDRESS,
           ],
-          nodeInfo: { kubeletVersion: facts.version, operatingSystem: 'linux', architecture: 'amd64' },
+          daemonEndpoints: { kubeletEndpoint: { Port: logPort } },
+          nodeInfo: nodeInfo(facts.version),
         },
       );
     },
@@ -64,7 +67,7 @@ export function kubelet(facts: NodeFacts): Controller {
 }
 
 /** Keeps other taints, and follows `unschedulable` as the node controller does. */
-function taint(world: World, node: ApiObject, ready: boolean): void {
+async function taint(world: World, node: ApiObject, ready: boolean): Promise<void> {
   const now = field(node, 'spec', 'taints');
   const before = Array.isArray(now) ? now.filter(isJson) : [];
   const ours = new Set([NOT_READY_TAINT.key, UNSCHEDULABLE]);
@@ -81,19 +84,33 @@ function taint(world: World, node: ApiObject, ready: boolean): void {
   ];
   const spec = isJson(node['spec']) ? node['spec'] : {};
   const { taints: _before, ...rest } = spec;
-  world.replace({ ...node, spec: taints.length === 0 ? rest : { ...rest, taints } }, 'k3s');
+  await world.replace({ ...node, spec: taints.length === 0 ? rest : { ...rest, taints } }, 'k3s');
 }
+
+/** The API requires all of them. */
+export const nodeInfo = (kubeletVersion: string): Json => ({
+  machineID: '',
+  systemUUID: '',
+  bootID: '',
+  kernelVersion: '',
+  osImage: '',
+  containerRuntimeVersion: '',
+  kubeletVersion,
+  kubeProxyVersion: '',
+  operatingSystem: 'linux',
+  architecture: 'amd64',
+});
 
 const UNSCHEDULABLE = 'node.kubernetes.io/unschedulable';
 
 /** The Helm controller: one Job per HelmChart. */
 export const helmController: Controller = {
   name: 'helm-controller',
-  reconcile(world) {
+  async reconcile(world) {
     for (const chart of world.list('helm.cattle.io/v1', 'HelmChart')) {
       const { name, namespace = 'default' } = chart.metadata;
       const jobName = `helm-install-${name}`;
-      world.createOnce(
+      await world.createOnce(
         {
           apiVersion: 'batch/v1',
           kind: 'Job',
@@ -122,7 +139,7 @@ export const helmController: Controller = {
         },
         'helm-controller',
       );
-      world.setStatus(chart, { jobName }, 'helm-controller');
+      await world.setStatus(chart, { jobName }, 'helm-controller');
     }
   },
 };
@@ -135,17 +152,17 @@ export interface HelmInstall {
 }
 
 /** Charts that the lab can install, by `CHART VERSION`. */
-export type Charts = ReadonlyMap<string, (world: World, install: HelmInstall) => void>;
+export type Charts = ReadonlyMap<string, (world: World, install: HelmInstall) => Promise<void>>;
 
 /** The program of the Helm controller's Jobs. */
-export function helmProgram(charts: Charts): (world: World, pod: ApiObject) => ProgramResult {
-  return (world, pod) => {
+export function helmProgram(charts: Charts): (world: World, pod: ApiObject) => Promise<ProgramResult> {
+  return async (world, pod) => {
     const env = environmentOf(pod);
     const chart = `${env['CHART'] ?? ''} ${env['VERSION'] ?? ''}`;
     const install = charts.get(chart);
     if (install === undefined)
       return { exitCode: 1, log: `Error: INSTALLATION FAILED: ${env['CHART']}:${env['VERSION']}: not found\n` };
-    install(world, { namespace: env['TARGET_NAMESPACE'] ?? 'default', values: parseYaml(env['VALUES'] ?? '') });
+    await install(world, { namespace: env['TARGET_NAMESPACE'] ?? 'default', values: parseYaml(env['VALUES'] ?? '') });
     return { exitCode: 0, log: 'STATUS: deployed\n' };
   };
 }

@@ -2,11 +2,11 @@
  * KubeVirt 1.8: virt-operator, virt-handler with its device plugin, and VMs that take devices.
  * @module
  */
-import { createHash } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { isJson, type ApiObject } from '../api/object.js';
 import type { HostDevice } from '../contract.js';
 import { conditionsOf, field, isTrue, keyOf, ownedBy, type Controller, type World } from '../world.js';
-import { KUBEVIRT_DEFINITIONS } from './definitions.js';
+import { KUBEVIRT_DEFINITIONS } from '../definitions/kubevirt.js';
 import type { NodeFacts } from './k3s.js';
 
 const NAMESPACE = 'cozy-kubevirt';
@@ -16,17 +16,17 @@ export const DEVICES_ANNOTATION = 'lab.gpu-provision/devices';
 
 export const virtOperator: Controller = {
   name: 'virt-operator',
-  reconcile(world) {
+  async reconcile(world) {
     const kubevirt = world.get(API, 'KubeVirt', 'kubevirt', NAMESPACE);
     if (kubevirt === null) return;
     const phase = field(kubevirt, 'status', 'phase');
     if (phase === undefined) {
-      world.setStatus(kubevirt, { phase: 'Deploying' });
+      await world.setStatus(kubevirt, { phase: 'Deploying' });
     } else if (phase === 'Deploying') {
-      for (const draft of KUBEVIRT_DEFINITIONS) world.ensure(draft, 'virt-operator');
-      world.setStatus(kubevirt, { phase: 'Deployed', observedKubeVirtVersion: 'v1.8.4' });
+      for (const draft of KUBEVIRT_DEFINITIONS) await world.ensure(draft, 'virt-operator');
+      await world.setStatus(kubevirt, { phase: 'Deployed', observedKubeVirtVersion: 'v1.8.4' });
     } else if (!isTrue(kubevirt, 'Available')) {
-      world.setCondition(kubevirt, {
+      await world.setCondition(kubevirt, {
         type: 'Available',
         status: 'True',
         reason: 'AllComponentsReady',
@@ -40,13 +40,13 @@ export const virtOperator: Controller = {
 export function virtHandler(node: NodeFacts): Controller {
   return {
     name: 'virt-handler-daemonset',
-    reconcile(world) {
+    async reconcile(world) {
       const kubevirt = world.get(API, 'KubeVirt', 'kubevirt', NAMESPACE);
       if (kubevirt === null || field(kubevirt, 'status', 'phase') !== 'Deployed') return;
       const [pod] = handlerPods(world);
       if (pod === undefined) {
-        const suffix = createHash('sha256').update(world.store.resourceVersion).digest('hex').slice(0, 5);
-        world.createOnce(
+        const suffix = randomBytes(3).toString('hex');
+        await world.createOnce(
           {
             apiVersion: 'v1',
             kind: 'Pod',
@@ -64,13 +64,13 @@ export function virtHandler(node: NodeFacts): Controller {
           'daemonset-controller',
         );
       } else if (field(pod, 'status', 'phase') !== 'Running') {
-        world.setStatus(pod, { phase: 'Running', startTime: new Date().toISOString() });
+        await world.setStatus(pod, { phase: 'Running', startTime: new Date().toISOString() });
       }
     },
   };
 }
 
-const handlerPods = (world: World): readonly ApiObject[] =>
+export const handlerPods = (world: World): readonly ApiObject[] =>
   world
     .list('v1', 'Pod', NAMESPACE)
     .filter(
@@ -84,12 +84,12 @@ const handlerPods = (world: World): readonly ApiObject[] =>
 export function devicePlugin(
   node: NodeFacts,
   devices: () => readonly HostDevice[],
-  podBefore: string | null,
+  podBefore: () => string | null,
 ): Controller {
   let seen = '';
   return {
     name: 'device-plugin',
-    reconcile(world) {
+    async reconcile(world) {
       const [pod] = handlerPods(world);
       const object = world.get('v1', 'Node', node.name);
       if (pod === undefined || object === null || field(pod, 'status', 'phase') !== 'Running') return;
@@ -97,7 +97,8 @@ export function devicePlugin(
       const now = JSON.stringify([pod.metadata.uid, permitted]);
       if (now === seen) return;
       seen = now;
-      const lost = pod.metadata.uid === podBefore && world.fault('allocatable-lost-after-restart', node.name) !== null;
+      const lost =
+        pod.metadata.uid === podBefore() && world.fault('allocatable-lost-after-restart', node.name) !== null;
       const offered: Record<string, string> = {};
       for (const { resource, id } of permitted) {
         const groups = new Set(usable(devices(), id).map((device) => device.iommuGroup));
@@ -107,7 +108,7 @@ export function devicePlugin(
       const before = field(object, 'status', 'allocatable');
       const others = Object.entries(isJson(before) ? before : {}).filter(([name]) => !name.startsWith('nvidia.com/'));
       const all = { ...Object.fromEntries(others), cpu: '192', memory: '2113561Mi', ...offered };
-      world.setStatus(object, { capacity: all, allocatable: all }, 'kubelet');
+      await world.setStatus(object, { capacity: all, allocatable: all }, 'kubelet');
     },
   };
 }
@@ -136,18 +137,18 @@ function permittedDevices(world: World): readonly Permitted[] {
 export function virtualMachines(node: NodeFacts, devices: () => readonly HostDevice[]): Controller {
   return {
     name: 'virt-controller',
-    reconcile(world) {
-      for (const vm of world.list(API, 'VirtualMachine')) startInstance(world, vm);
+    async reconcile(world) {
+      for (const vm of world.list(API, 'VirtualMachine')) await startInstance(world, vm);
       for (const vmi of world.list(API, 'VirtualMachineInstance'))
-        if (vmi.metadata.deletionTimestamp === undefined) advance(world, vmi, node, devices());
+        if (vmi.metadata.deletionTimestamp === undefined) await advance(world, vmi, node, devices());
     },
   };
 }
 
-function startInstance(world: World, vm: ApiObject): void {
+async function startInstance(world: World, vm: ApiObject): Promise<void> {
   if (vm.metadata.deletionTimestamp !== undefined) return;
   const template = field(vm, 'spec', 'template', 'spec');
-  world.createOnce(
+  await world.createOnce(
     {
       apiVersion: API,
       kind: 'VirtualMachineInstance',
@@ -163,26 +164,26 @@ function startInstance(world: World, vm: ApiObject): void {
   );
 }
 
-function advance(world: World, vmi: ApiObject, node: NodeFacts, devices: readonly HostDevice[]): void {
+async function advance(world: World, vmi: ApiObject, node: NodeFacts, devices: readonly HostDevice[]): Promise<void> {
   const phase = field(vmi, 'status', 'phase');
   if (phase === 'Running' || world.fault('vm-never-starts', keyOf(vmi)) !== null) return;
   if (phase === undefined) {
-    world.setStatus(vmi, { phase: 'Scheduling' });
+    await world.setStatus(vmi, { phase: 'Scheduling' });
     return;
   }
   if (phase === 'Scheduled') {
-    world.setCondition(vmi, { type: 'Ready', status: 'True', reason: '', message: '' }, { phase: 'Running' });
+    await world.setCondition(vmi, { type: 'Ready', status: 'True', reason: '', message: '' }, { phase: 'Running' });
     return;
   }
   const taken = take(world, vmi, node, devices);
   if (typeof taken === 'string') {
-    world.setCondition(vmi, { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: taken });
+    await world.setCondition(vmi, { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: taken });
     return;
   }
   const annotations = { ...vmi.metadata.annotations, [DEVICES_ANNOTATION]: taken.join(',') };
-  const noted = world.replace({ ...vmi, metadata: { ...vmi.metadata, annotations } }, 'virt-controller');
+  const noted = await world.replace({ ...vmi, metadata: { ...vmi.metadata, annotations } }, 'virt-controller');
   const others = conditionsOf(noted).filter((entry) => entry['type'] !== 'PodScheduled');
-  world.setStatus(noted, { phase: 'Scheduled', nodeName: node.name, conditions: others });
+  await world.setStatus(noted, { phase: 'Scheduled', nodeName: node.name, conditions: others });
 }
 
 /** Addresses for every GPU the VM asks for, or the scheduler's reason. */

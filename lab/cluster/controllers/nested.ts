@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto';
 import type { ApiObject } from '../api/object.js';
 import { field, isTrue, keyOf, textField, type Controller, type World } from '../world.js';
-import { GPU_OPERATOR_DEFINITIONS } from './definitions.js';
+import { GPU_OPERATOR_DEFINITIONS } from '../definitions/gpu-operator.js';
+import { LOG_ADDRESS } from '../kubelet-api.js';
 import type { Chart, Release } from './flux.js';
 import { devicesOf } from './kubevirt.js';
 import { containerOf, type Program } from './workloads.js';
@@ -25,31 +26,37 @@ export const vmsOf =
       .filter((vmi) => `${vmi.metadata.namespace}/${vmi.metadata.labels?.[CLUSTER_NAME]}` === key);
 
 /** kubeadm joins a VM that runs; a Node whose VM is gone is removed by the cloud controller. */
-export function nestedNodes(vms: VmsOf): Controller {
+export function nestedNodes(vms: VmsOf, logPort: number): Controller {
   return {
     name: 'nested-kubelets',
-    reconcile(world) {
+    async reconcile(world) {
       const running = vms().filter((vmi) => field(vmi, 'status', 'phase') === 'Running');
-      for (const { metadata } of running) joinNode(world, metadata.name);
+      for (const { metadata } of running) await joinNode(world, metadata.name, logPort);
       const names = new Set(running.map((vmi) => vmi.metadata.name));
-      for (const node of world.list('v1', 'Node')) if (!names.has(node.metadata.name)) world.delete(node);
+      for (const node of world.list('v1', 'Node')) if (!names.has(node.metadata.name)) await world.delete(node);
     },
   };
 }
 
-function joinNode(world: World, name: string): void {
+async function joinNode(world: World, name: string, logPort: number): Promise<void> {
   const node = world.get('v1', 'Node', name);
   if (node === null) {
-    world.ensure({ apiVersion: 'v1', kind: 'Node', metadata: { name } }, 'kubelet');
-  } else if (field(node, 'status', 'conditions') === undefined) {
-    world.setCondition(node, {
+    await world.ensure({ apiVersion: 'v1', kind: 'Node', metadata: { name } }, 'kubelet');
+    return;
+  }
+  await world.setStatus(node, {
+    addresses: [{ type: 'Hostname', address: name }, LOG_ADDRESS],
+    daemonEndpoints: { kubeletEndpoint: { Port: logPort } },
+  });
+  if (field(node, 'status', 'conditions') === undefined) {
+    await world.setCondition(node, {
       type: 'Ready',
       status: 'False',
       reason: 'KubeletNotReady',
       message: 'cni plugin not initialized',
     });
   } else if (!isTrue(node, 'Ready')) {
-    world.setCondition(node, { type: 'Ready', status: 'True', reason: 'KubeletReady', message: '' });
+    await world.setCondition(node, { type: 'Ready', status: 'True', reason: 'KubeletReady', message: '' });
   }
 }
 
@@ -60,25 +67,25 @@ function joinNode(world: World, name: string): void {
 export function gpuOperator(vms: VmsOf): Controller {
   return {
     name: 'gpu-operator',
-    reconcile(world) {
+    async reconcile(world) {
       const policy = world.get(...POLICY);
       if (policy === null) return;
       const nodes = world.list('v1', 'Node').filter((node) => isTrue(node, 'Ready'));
       for (const node of nodes) {
         const vm = vms().find((vmi) => vmi.metadata.name === node.metadata.name);
-        if (vm !== undefined) equip(world, node, devicesOf(vm).length);
+        if (vm !== undefined) await equip(world, node, devicesOf(vm).length);
       }
       const ready = nodes.every((node) => field(node, 'status', 'allocatable', RESOURCE) !== undefined);
-      world.setStatus(policy, { state: ready ? 'ready' : 'notReady' });
+      await world.setStatus(policy, { state: ready ? 'ready' : 'notReady' });
     },
   };
 }
 
-function equip(world: World, node: ApiObject, gpus: number): void {
+async function equip(world: World, node: ApiObject, gpus: number): Promise<void> {
   if (world.fault('nested-node-without-gpus', node.metadata.name) !== null) return;
   const stage = node.metadata.labels?.['nvidia.com/gpu.deploy.driver'];
-  const label = (value: string): void =>
-    void world.ensure(
+  const label = (value: string): Promise<ApiObject> =>
+    world.ensure(
       {
         apiVersion: 'v1',
         kind: 'Node',
@@ -89,10 +96,12 @@ function equip(world: World, node: ApiObject, gpus: number): void {
       },
       'gpu-operator',
     );
-  if (stage === undefined) return label('building');
-  if (stage === 'building') return label('true');
+  if (stage !== 'true') {
+    await label(stage === undefined ? 'building' : 'true');
+    return;
+  }
   const amount = { [RESOURCE]: String(gpus) };
-  world.setStatus(node, { capacity: amount, allocatable: amount }, 'kubelet');
+  await world.setStatus(node, { capacity: amount, allocatable: amount }, 'kubelet');
 }
 
 /**
@@ -100,18 +109,18 @@ function equip(world: World, node: ApiObject, gpus: number): void {
  * timeout makes Helm uninstall everything and start over.
  */
 export function gpuOperatorChart(nested: (key: string) => World | null): Chart {
-  return (release: Release) => {
+  return async (release: Release) => {
     const cluster = `${release.namespace}/${release.object.metadata.labels?.[CLUSTER_NAME] ?? ''}`;
     const world = nested(cluster);
     if (world === null) return 'waiting for the nested API';
-    for (const draft of GPU_OPERATOR_DEFINITIONS) world.ensure(draft, 'helm-controller');
-    const policy = world.ensure(
+    for (const draft of GPU_OPERATOR_DEFINITIONS) await world.ensure(draft, 'helm-controller');
+    const policy = await world.ensure(
       { apiVersion: POLICY[0], kind: POLICY[1], metadata: { name: POLICY[2] }, spec: {} },
       'helm',
     );
     const slow = release.world.fault('slow-driver-build', keyOf(release.object)) !== null;
     if (slow && minutes(textField('5m', release.object, 'spec', 'timeout')) < DRIVER_BUILD_MINUTES) {
-      world.delete(policy);
+      await world.delete(policy);
       return 'Helm uninstall succeeded after: context deadline exceeded, ClusterPolicy status is InProgress';
     }
     return field(policy, 'status', 'state') === 'ready' ? null : "waiting for: [ClusterPolicy status: 'InProgress']";

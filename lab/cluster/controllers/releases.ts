@@ -3,7 +3,9 @@
  * that has the same shape.
  * @module
  */
-import { CLUSTER_API_DEFINITIONS, KUBEVIRT_OPERATOR_DEFINITIONS } from './definitions.js';
+import { APPLICATION_DEFINITIONS } from '../definitions/apps.js';
+import { CLUSTER_API_DEFINITIONS } from '../definitions/cluster-api.js';
+import { KUBEVIRT_OPERATOR_DEFINITIONS } from '../definitions/kubevirt.js';
 import { isTrue, field } from '../world.js';
 import type { Chart, Release } from './flux.js';
 
@@ -20,9 +22,10 @@ const nothing: Chart = () => null;
 /** Deployments of a chart; Helm waits until they are available. */
 const deploys =
   (...names: readonly string[]): Chart =>
-  (release) => {
-    const waiting = names.map((name) => release.deployment(name)).filter((made) => !isTrue(made, 'Available'));
-    return waiting.length === 0 ? null : `waiting for ${waiting.length} Deployments`;
+  async (release) => {
+    let waiting = 0;
+    for (const name of names) if (!isTrue(await release.deployment(name), 'Available')) waiting += 1;
+    return waiting === 0 ? null : `waiting for ${waiting} Deployments`;
   };
 
 export const PLATFORM_PARTS: readonly PlatformPart[] = [
@@ -112,7 +115,7 @@ export const componentOf = (part: PlatformPart): string => part.package.replace(
 export const releaseKeyOf = (part: PlatformPart): string => `${part.namespace}/${componentOf(part)}`;
 
 /** Without kube-proxy Cilium finds the API only by the address that the platform derives from its endpoint. */
-function cilium(release: Release): string | null {
+async function cilium(release: Release): Promise<string | null> {
   const platform = release.world.get('cozystack.io/v1alpha1', 'Package', 'cozystack.cozystack-platform');
   const endpoint = field(platform, 'spec', 'components', 'platform', 'values', 'publishing', 'apiServerEndpoint');
   if (typeof endpoint !== 'string' || !/^https:\/\/[^:]+:\d+$/.test(endpoint))
@@ -120,15 +123,15 @@ function cilium(release: Release): string | null {
   return deploys('cilium-operator')(release);
 }
 
-function kubevirtOperator(release: Release): string | null {
-  for (const draft of KUBEVIRT_OPERATOR_DEFINITIONS) release.world.ensure(draft, 'helm-controller');
+async function kubevirtOperator(release: Release): Promise<string | null> {
+  for (const draft of KUBEVIRT_OPERATOR_DEFINITIONS) await release.world.ensure(draft, 'helm-controller');
   return deploys('virt-operator')(release);
 }
 
 /** Ready as soon as the object is there: whether KubeVirt is deployed is another question. */
-function kubevirt(release: Release): string | null {
+async function kubevirt(release: Release): Promise<string | null> {
   const permittedHostDevices = field(release.values, 'permittedHostDevices');
-  release.ensure({
+  await release.ensure({
     apiVersion: 'kubevirt.io/v1',
     kind: 'KubeVirt',
     metadata: { name: 'kubevirt', namespace: release.namespace },
@@ -152,8 +155,8 @@ function kubevirt(release: Release): string | null {
   return null;
 }
 
-function clusterApi(release: Release): string | null {
-  for (const draft of CLUSTER_API_DEFINITIONS) release.world.ensure(draft, 'capi-operator');
+async function clusterApi(release: Release): Promise<string | null> {
+  for (const draft of CLUSTER_API_DEFINITIONS) await release.world.ensure(draft, 'capi-operator');
   return deploys(
     'capi-controller-manager',
     'capi-kamaji-controller-manager',
@@ -162,28 +165,10 @@ function clusterApi(release: Release): string | null {
   )(release);
 }
 
-function cozystackApi(release: Release): string | null {
-  const waiting = deploys('cozystack-api')(release);
+/** Its two API groups. There they are served by an aggregated API server; here by definitions, to which Kubernetes gives APIServices too. */
+async function cozystackApi(release: Release): Promise<string | null> {
+  const waiting = await deploys('cozystack-api')(release);
   if (waiting !== null) return waiting;
-  for (const group of ['apps.cozystack.io', 'core.cozystack.io']) {
-    const service = release.ensure({
-      apiVersion: 'apiregistration.k8s.io/v1',
-      kind: 'APIService',
-      metadata: { name: `v1alpha1.${group}` },
-      spec: {
-        group,
-        version: 'v1alpha1',
-        service: { name: 'cozystack-api', namespace: 'cozy-system' },
-        groupPriorityMinimum: 1000,
-        versionPriority: 15,
-      },
-    });
-    release.world.setCondition(service, {
-      type: 'Available',
-      status: 'True',
-      reason: 'Passed',
-      message: 'all checks passed',
-    });
-  }
+  for (const draft of APPLICATION_DEFINITIONS) await release.world.ensure(draft, 'cozystack-api');
   return null;
 }

@@ -3,24 +3,24 @@
  * @module
  */
 import { createHash } from 'node:crypto';
-import { isJson, type ApiObject } from '../api/object.js';
+import { isJson, type ApiObject, type Json } from '../api/object.js';
 import { conditionsOf, field, isTrue, keyOf, ownedBy, textField, type Controller, type World } from '../world.js';
 
 /** Available one stage after they were created. */
 export const deployments: Controller = {
   name: 'deployment-controller',
-  reconcile(world) {
+  async reconcile(world) {
     for (const deployment of world.list('apps/v1', 'Deployment')) {
       const replicas = Number(field(deployment, 'spec', 'replicas') ?? 1);
       if (conditionsOf(deployment).length === 0) {
-        world.setCondition(deployment, {
+        await world.setCondition(deployment, {
           type: 'Available',
           status: 'False',
           reason: 'MinimumReplicasUnavailable',
           message: 'Deployment does not have minimum availability.',
         });
       } else if (!isTrue(deployment, 'Available')) {
-        world.setCondition(
+        await world.setCondition(
           deployment,
           {
             type: 'Available',
@@ -35,13 +35,31 @@ export const deployments: Controller = {
   },
 };
 
+/** One replica of a pod; `pod` is its spec. */
+export function deploymentSpec(
+  name: string,
+  pod: Json = { containers: [{ name, image: `lab.invalid/${name}` }] },
+): Json {
+  const labels = { app: name };
+  return { replicas: 1, selector: { matchLabels: labels }, template: { metadata: { labels }, spec: pod } };
+}
+
+/** The kubelets' part in the deletion of a pod: its containers have ended. */
+export const podEnds: Controller = {
+  name: 'pod-ends',
+  async reconcile(world) {
+    for (const pod of world.list('v1', 'Pod'))
+      if (pod.metadata.deletionTimestamp !== undefined) await world.removePod(pod);
+  },
+};
+
 export interface ProgramResult {
   readonly exitCode: number;
   readonly log: string;
 }
 
 /** What a container image does. `node` is where its pod runs. */
-export type Program = (world: World, pod: ApiObject, node: ApiObject) => ProgramResult;
+export type Program = (world: World, pod: ApiObject, node: ApiObject) => ProgramResult | Promise<ProgramResult>;
 
 export interface JobOptions {
   /** Program by image, without its tag; a pod with another image can't pull it. */
@@ -54,51 +72,71 @@ export interface JobOptions {
 export function jobs(options: JobOptions): Controller {
   return {
     name: 'job-controller',
-    reconcile(world) {
+    async reconcile(world) {
       for (const job of world.list('batch/v1', 'Job')) {
         if (job.metadata.deletionTimestamp !== undefined || isTrue(job, 'Complete') || isTrue(job, 'Failed')) continue;
-        runJob(world, job, options);
+        await runJob(world, job, options);
       }
     },
   };
 }
 
-function runJob(world: World, job: ApiObject, options: JobOptions): void {
+async function runJob(world: World, job: ApiObject, options: JobOptions): Promise<void> {
   const { namespace = 'default', name } = job.metadata;
   const wanted = Number(field(job, 'spec', 'completions') ?? 1);
   const pods = world
     .list('v1', 'Pod', namespace)
     .filter((pod) => pod.metadata.ownerReferences?.some((owner) => owner.uid === job.metadata.uid));
-  for (let index = pods.length; index < wanted; index += 1) createPod(world, job, index);
-  for (const pod of pods) runPod(world, pod, options);
+  for (let index = pods.length; index < wanted; index += 1) await createPod(world, job, index);
+  for (const pod of pods) await runPod(world, pod, options);
   const now = world.list('v1', 'Pod', namespace).filter((pod) => pod.metadata.labels?.[JOB_NAME] === name);
   const count = (phase: string): number => now.filter((pod) => field(pod, 'status', 'phase') === phase).length;
   const [succeeded, failed] = [count('Succeeded'), count('Failed')];
-  const status = { active: now.length - succeeded - failed, succeeded, failed };
   const limit = Number(field(job, 'spec', 'backoffLimit') ?? 6);
+  const status = {
+    startTime: field(job, 'status', 'startTime') ?? new Date().toISOString(),
+    active: now.length - succeeded - failed,
+    succeeded,
+    failed,
+  };
   if (succeeded >= wanted)
-    world.setCondition(job, { type: 'Complete', status: 'True', reason: 'CompletionsReached', message: '' }, status);
+    await finish(world, job, ['SuccessCriteriaMet', 'Complete'], 'CompletionsReached', '', {
+      ...status,
+      completionTime: new Date().toISOString(),
+    });
   else if (failed > limit)
-    world.setCondition(
+    await finish(
+      world,
       job,
-      {
-        type: 'Failed',
-        status: 'True',
-        reason: 'BackoffLimitExceeded',
-        message: 'Job has reached the specified backoff limit',
-      },
+      ['FailureTarget', 'Failed'],
+      'BackoffLimitExceeded',
+      'Job has reached the specified backoff limit',
       status,
     );
-  else world.setStatus(job, status);
+  else await world.setStatus(job, status);
+}
+
+/** The API takes the second condition only with the first. */
+async function finish(
+  world: World,
+  job: ApiObject,
+  types: readonly [string, string],
+  why: string,
+  message: string,
+  status: Json,
+): Promise<void> {
+  const lastTransitionTime = new Date().toISOString();
+  const conditions = types.map((type) => ({ type, status: 'True', reason: why, message, lastTransitionTime }));
+  await world.setStatus(job, { ...status, conditions });
 }
 
 const JOB_NAME = 'batch.kubernetes.io/job-name';
 
-function createPod(world: World, job: ApiObject, index: number): void {
+async function createPod(world: World, job: ApiObject, index: number): Promise<void> {
   const { namespace = 'default', name, uid } = job.metadata;
   const suffix = createHash('sha256').update(`${uid}${index}`).digest('hex').slice(0, 5);
   const spec = field(job, 'spec', 'template', 'spec');
-  world.createOnce(
+  await world.createOnce(
     {
       apiVersion: 'v1',
       kind: 'Pod',
@@ -115,7 +153,7 @@ function createPod(world: World, job: ApiObject, index: number): void {
 }
 
 /** Scheduled, then running, then done: one stage a call. */
-function runPod(world: World, pod: ApiObject, options: JobOptions): void {
+async function runPod(world: World, pod: ApiObject, options: JobOptions): Promise<void> {
   const phase = field(pod, 'status', 'phase');
   if (phase === 'Succeeded' || phase === 'Failed') return;
   const nodeName = field(pod, 'spec', 'nodeName');
@@ -124,24 +162,24 @@ function runPod(world: World, pod: ApiObject, options: JobOptions): void {
   const program = options.programs.get(image.replace(/[:@][^/]*$/, ''));
   if (program === undefined) {
     const waiting = { reason: 'ImagePullBackOff', message: `Back-off pulling image "${image}"` };
-    world.setStatus(pod, { phase: 'Pending', containerStatuses: [{ name: 'main', state: { waiting } }] });
+    await world.setStatus(pod, { phase: 'Pending', containerStatuses: [{ name: 'main', state: { waiting } }] });
     return;
   }
   if (phase !== 'Running') {
-    world.setStatus(pod, { phase: 'Running', startTime: new Date().toISOString() });
+    await world.setStatus(pod, { phase: 'Running', startTime: new Date().toISOString() });
     return;
   }
   const node = world.get('v1', 'Node', nodeName);
   if (node === null) return;
-  const { exitCode, log } = program(world, pod, node);
+  const { exitCode, log } = await program(world, pod, node);
   options.keepLog(pod, log);
-  world.setStatus(pod, {
+  await world.setStatus(pod, {
     phase: exitCode === 0 ? 'Succeeded' : 'Failed',
     containerStatuses: [{ name: 'main', state: { terminated: { exitCode } } }],
   });
 }
 
-function schedule(world: World, pod: ApiObject, options: JobOptions): void {
+async function schedule(world: World, pod: ApiObject, options: JobOptions): Promise<void> {
   const limits = field(containerOf(pod), 'resources', 'limits');
   const wanted = Object.entries(isJson(limits) ? limits : {}).filter(([resource]) => resource.includes('/'));
   const fits = (node: ApiObject): boolean =>
@@ -151,23 +189,17 @@ function schedule(world: World, pod: ApiObject, options: JobOptions): void {
   const node = world.list('v1', 'Node').find(fits);
   if (node === undefined) {
     const message = `0/${world.list('v1', 'Node').length} nodes are available: Insufficient ${wanted.map(([resource]) => resource).join(', ')}.`;
-    world.setCondition(
+    await world.setCondition(
       pod,
       { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message },
       { phase: 'Pending' },
     );
     return;
   }
-  world.ensure({ ...identity(pod), spec: { nodeName: node.metadata.name } }, 'kube-scheduler');
+  const { name, namespace } = pod.metadata;
+  const target = { apiVersion: 'v1', kind: 'Node', name: node.metadata.name };
+  await world.post(pod, 'binding', { apiVersion: 'v1', kind: 'Binding', metadata: { name, namespace }, target });
 }
-
-const identity = (
-  pod: ApiObject,
-): { apiVersion: string; kind: string; metadata: { name: string; namespace: string } } => ({
-  apiVersion: pod.apiVersion,
-  kind: pod.kind,
-  metadata: { name: pod.metadata.name, namespace: pod.metadata.namespace ?? 'default' },
-});
 
 /** Of an extended resource on a node, what no pod at work has. */
 function free(world: World, node: ApiObject, resource: string): number {

@@ -3,7 +3,7 @@
  * internal/fluxinstall/manifests/fluxcd.yaml.
  * @module
  */
-import { anything, conditions, count, definition, fields, flag, list, map, oneOf, text } from './schema.js';
+import { conditions, count, definition, fields, flag, json, list, map, oneOf, text } from './schema.js';
 
 const duration = text('^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$');
 
@@ -12,7 +12,7 @@ export const OPERATOR_DEFINITIONS = [
   definition(
     { apiVersion: 'cozystack.io/v1alpha1', kind: 'Package', plural: 'packages', scope: 'Cluster' },
     {
-      spec: fields({ variant: text(), components: map(fields({ enabled: flag, values: anything })) }),
+      spec: fields({ variant: text(), components: map(fields({ enabled: flag, values: json })) }),
       status: fields({ conditions }),
     },
   ),
@@ -44,7 +44,7 @@ export const OPERATOR_DEFINITIONS = [
           dependsOn: list(fields({ name: text(), namespace: text() }, ['name'])),
           install: fields({ timeout: duration }),
           upgrade: fields({ timeout: duration }),
-          values: anything,
+          values: json,
         },
         ['interval'],
       ),

@@ -12,7 +12,9 @@ export const count: Schema = { type: 'integer' };
 export const flag: Schema = { type: 'boolean' };
 /** A quantity such as `10Gi`. */
 export const textOrNumber: Schema = { 'x-kubernetes-int-or-string': true };
-/** An object that the project itself leaves open, as values of a chart. */
+/** Any JSON: `apiextensionsv1.JSON`, as values of a chart. */
+export const json: Schema = { 'x-kubernetes-preserve-unknown-fields': true };
+/** An object that the project itself leaves open. */
 export const anything: Schema = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
 export const text = (pattern?: string): Schema => ({ type: 'string', ...(pattern === undefined ? {} : { pattern }) });
 export const oneOf = (...choices: readonly string[]): Schema => ({ type: 'string', enum: choices });
@@ -88,4 +90,16 @@ export function definitionWith({ apiVersion, kind, plural, scope = 'Namespaced' 
       ],
     },
   };
+}
+
+/** What `definition` was given. */
+export function definedNames({ spec }: ObjectDraft): Required<Names> {
+  // Only definitionWith writes these.
+  const { group, scope, names, versions } = spec as {
+    group: string;
+    scope: Required<Names>['scope'];
+    names: { kind: string; plural: string };
+    versions: readonly [{ name: string }];
+  };
+  return { apiVersion: `${group}/${versions[0].name}`, kind: names.kind, plural: names.plural, scope };
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import { createHash, randomUUID } from 'node:crypto';
-import type { StoredObjects } from '../../cluster/contract.js';
+import { ClusterFolder } from './cluster-folder.js';
 import type { LinstorPool } from '../../cluster/controllers/linstor.js';
 import { bootOnce } from '../boot/sequence.js';
 import { Disk } from '../disk/disk.js';
@@ -62,7 +62,7 @@ export class Machine implements SimulatedHost {
   readonly ports = new Map<number, number>();
   /** The same for addresses that exist only inside the cluster, while k3s runs: ClusterIPs, which a CNI serves on the host too. */
   clusterPort: (address: string, port: number) => number | null = () => null;
-  clusterObjects: StoredObjects = new Map();
+  readonly clusterFolder = new ClusterFolder();
   initramfsBuilds = 2;
   stage = 'off';
   kernel: Kernel | null = null;
@@ -161,9 +161,10 @@ export class Machine implements SimulatedHost {
   }
 
   /** The machine is taken out of the rack. */
-  close(): void {
+  async close(): Promise<void> {
     this.powerOff();
     this.endpoint.close();
+    await this.clusterFolder.remove();
   }
 
   private cut(why: string): void {

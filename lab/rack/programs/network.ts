@@ -114,52 +114,50 @@ async function server(call: Call): Promise<{ exitCode: number; stderr: string }>
     const value = config[name];
     return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
   };
-  // What etcd kept is gone with its directory, as after an uninstallation.
-  if (fs.entry(ETCD) === undefined) {
-    machine.clusterObjects = new Map();
-    machine.storagePools.clear();
-  }
-  fs.put(ETCD, 'etcd\n', { mode: 0o600, uid: 0, gid: 0 });
-  const { disk, path } = fs.locate(ETCD);
-  disk?.fsync(path);
-  // Loaded when a k3s service starts, so that racks without a cluster don't wait for it.
-  const { startClusterApi } = await import('../../cluster/index.js');
-  const api = await startClusterApi({
-    nodeName: setting('node-name') ?? machine.name,
-    nodeIP: setting('node-ip') ?? machine.options.nodeIP ?? '127.0.0.1',
-    version: installedVersion(call),
-    devices: () =>
-      [...kernel.bus.states.values()].map(({ device, driver }) => ({
-        address: device.address,
-        id: device.id,
-        driver,
-        iommuGroup: kernel.iommu ? device.iommuGroup : null,
-      })),
-    stored: machine.clusterObjects,
-    faults: machine.options.clusterFaults ?? [],
-  });
-  // etcd syncs every write, so a power cut loses nothing.
-  const keep = (): void => {
-    machine.clusterObjects = api.stored();
-  };
-  kernel.life.signal.addEventListener('abort', keep, { once: true });
-  try {
-    const mode = Number.parseInt(setting('write-kubeconfig-mode') ?? '600', 8);
-    fs.put(KUBECONFIG, api.kubeconfig, { mode, uid: 0, gid: 0 });
-    fs.put('/var/lib/rancher/k3s/server/node-token', 'K10lab::server:lab\n', { mode: 0o600 });
-    machine.ports.set(API_PORT, api.port);
-    machine.clusterPort = (address, port) => api.portBehind(address, port);
-    call.process.markReady();
-    return await forever(AbortSignal.any([call.signal, kernel.life.signal]));
-  } finally {
-    kernel.life.signal.removeEventListener('abort', keep);
-    keep();
-    if (machine.ports.get(API_PORT) === api.port) {
-      machine.ports.delete(API_PORT);
-      machine.clusterPort = () => null;
+  const ended = AbortSignal.any([call.signal, kernel.life.signal]);
+  return machine.clusterFolder.whileUsed(async (folder) => {
+    ended.throwIfAborted();
+    // What etcd kept is gone with its directory, as after an uninstallation.
+    if (fs.entry(ETCD) === undefined) {
+      await machine.clusterFolder.clear();
+      machine.storagePools.clear();
     }
-    await api.close();
-  }
+    fs.put(ETCD, 'etcd\n', { mode: 0o600, uid: 0, gid: 0 });
+    const { disk, path } = fs.locate(ETCD);
+    disk?.fsync(path);
+    // Loaded when a k3s service starts, so that racks without a cluster don't wait for it.
+    const { startClusterApi } = await import('../../cluster/index.js');
+    const api = await startClusterApi({
+      nodeName: setting('node-name') ?? machine.name,
+      nodeIP: setting('node-ip') ?? machine.options.nodeIP ?? '127.0.0.1',
+      version: installedVersion(call),
+      devices: () =>
+        [...kernel.bus.states.values()].map(({ device, driver }) => ({
+          address: device.address,
+          id: device.id,
+          driver,
+          iommuGroup: kernel.iommu ? device.iommuGroup : null,
+        })),
+      folder,
+      faults: machine.options.clusterFaults ?? [],
+    });
+    try {
+      ended.throwIfAborted();
+      const mode = Number.parseInt(setting('write-kubeconfig-mode') ?? '600', 8);
+      fs.put(KUBECONFIG, api.kubeconfig, { mode, uid: 0, gid: 0 });
+      fs.put('/var/lib/rancher/k3s/server/node-token', 'K10lab::server:lab\n', { mode: 0o600 });
+      machine.ports.set(API_PORT, api.port);
+      machine.clusterPort = (address, port) => api.portBehind(address, port);
+      call.process.markReady();
+      return await forever(ended);
+    } finally {
+      if (machine.ports.get(API_PORT) === api.port) {
+        machine.ports.delete(API_PORT);
+        machine.clusterPort = () => null;
+      }
+      await api.close();
+    }
+  });
 }
 
 export const NETWORK_PROGRAMS: Programs = { curl, 'lab:k3s': k3s };

@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { kubeconfigFor, loadOrCreatePki, type Pki } from '../../../lab/cluster/api/pki.js';
+import { kubeconfigFor, createPki, type Pki } from '../../../lab/cluster/api/pki.js';
 import { APPLICATION_DEFINITIONS } from '../../../lab/cluster/definitions/apps.js';
 import { CLUSTER_API_DEFINITIONS } from '../../../lab/cluster/definitions/cluster-api.js';
 import { OPERATOR_DEFINITIONS } from '../../../lab/cluster/definitions/cozystack.js';
 import { K3S_DEFINITIONS } from '../../../lab/cluster/definitions/k3s.js';
 import { KUBEVIRT_OPERATOR_DEFINITIONS } from '../../../lab/cluster/definitions/kubevirt.js';
-import { startRealApi, type RealApi } from '../../../lab/cluster/real-api/server.js';
+import { startApiServer, type ApiServer } from '../../../lab/cluster/api/server.js';
 import { describeWith } from '../../../test/support/skip-unless.js';
 import { serverSpec } from '../../../test/support/server-spec.js';
 import { acceptanceJob } from '../../domain/cluster/acceptance.js';
@@ -44,7 +44,7 @@ const POLL = { timeout: 60_000, interval: 100 };
 
 let folder: string;
 let pki: Pki;
-let api: RealApi;
+let api: ApiServer;
 let clusters: ClusterProvider;
 let cluster: Cluster;
 
@@ -75,8 +75,8 @@ const MADE_BY_THE_PLATFORM: readonly KubeObject[] = [
 describeWith('a real API server', ['go'], 'golang (1.21 or newer)', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'gpu-provision-real-api-'));
-    pki = await loadOrCreatePki(new Map(), ['127.0.0.1']);
-    api = await startRealApi(folder, pki);
+    pki = await createPki(['127.0.0.1']);
+    api = await startApiServer(folder, pki);
     clusters = createClusterProvider({
       hosts: {
         get: () => ({

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { describeWith } from '../../../test/support/skip-unless.js';
-import { isJson, type ApiObject, type ObjectDraft } from '../api/object.js';
-import { loadOrCreatePki, type Pki } from '../api/pki.js';
+import { isJson, type ApiObject, type ObjectDraft } from './object.js';
+import { createPki, type Pki } from './pki.js';
 import { APPLICATION_DEFINITIONS } from '../definitions/apps.js';
 import { CLUSTER_API_DEFINITIONS } from '../definitions/cluster-api.js';
 import { OPERATOR_DEFINITIONS } from '../definitions/cozystack.js';
@@ -13,7 +13,7 @@ import { GPU_OPERATOR_DEFINITIONS } from '../definitions/gpu-operator.js';
 import { K3S_DEFINITIONS } from '../definitions/k3s.js';
 import { KUBEVIRT_DEFINITIONS, KUBEVIRT_OPERATOR_DEFINITIONS } from '../definitions/kubevirt.js';
 import { APPLY_TYPE } from './client.js';
-import { startRealApi, type RealApi } from './server.js';
+import { startApiServer, type ApiServer } from './server.js';
 
 /** A start takes 3 s on idle cores, and a minute on cores that are not. */
 vi.setConfig({ testTimeout: 180_000 });
@@ -24,7 +24,7 @@ const POLL = { timeout: 120_000, interval: 100 };
 
 let folder: string;
 let pki: Pki;
-let api: RealApi;
+let api: ApiServer;
 const MAPS = '/api/v1/namespaces/default/configmaps';
 const configMap = (name: string, more: object = {}): object => ({
   apiVersion: 'v1',
@@ -35,11 +35,11 @@ const get = (path: string): Promise<ApiObject> => api.client.ask('GET', path) as
 /** The code of the refusal, or what was answered. */
 const codeOf = (answer: Promise<unknown>): Promise<unknown> => answer.catch((error: { code: number }) => error.code);
 
-describeWith('the real API server', ['go'], 'golang (1.21 or newer)', () => {
+describeWith('the API server', ['go'], 'golang (1.21 or newer)', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'gpu-provision-real-api-'));
-    pki = await loadOrCreatePki(new Map(), ['127.0.0.1']);
-    api = await startRealApi(folder, pki);
+    pki = await createPki(['127.0.0.1']);
+    api = await startApiServer(folder, pki);
   }, START_LIMIT_MS);
   afterAll(async () => {
     await api.close();
@@ -132,7 +132,7 @@ describeWith('the real API server', ['go'], 'golang (1.21 or newer)', () => {
   it('keeps objects over a restart', async () => {
     await api.client.ask('POST', MAPS, configMap('kept'));
     await api.close();
-    api = await startRealApi(folder, pki);
+    api = await startApiServer(folder, pki);
     expect((await get(`${MAPS}/kept`)).metadata.name).toBe('kept');
   });
 });
