@@ -8,6 +8,7 @@ import { connectProvision } from '../../src/client.js';
 import { EXIT } from '../../src/domain/run/outcomes.js';
 import { startBmc } from '../rack/bmc/index.js';
 import { startRack } from '../rack/index.js';
+import { kubeApiserver } from '../tools/kube-apiserver.js';
 import { startTemporal } from '../tools/start-temporal.js';
 import { ToolUnavailable } from '../tools/tool.js';
 import { attend } from './attend.js';
@@ -53,6 +54,8 @@ async function run(
   signal: AbortSignal,
   onEnd: (close: () => Promise<unknown>) => void,
 ): Promise<number> {
+  // Minutes the first time; not while a step waits for k3s.
+  await kubeApiserver();
   const temporal = await startTemporal({
     dbFile: folder.database,
     logFile: folder.temporalLog,

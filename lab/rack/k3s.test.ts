@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { connect } from 'node:tls';
 import { parse } from 'yaml';
 import { afterEach, describe, expect, it } from 'vitest';
+import { suiteWithClusters } from '../../test/support/clusters.js';
 import { startRack, type Rack, type SimulatedHost } from './index.js';
 import { TestClient } from './testing/client.js';
 
@@ -10,6 +11,7 @@ const RELEASE = 'https://github.com/k3s-io/k3s/releases/download/v1.35.3%2Bk3s1'
 const UNIT =
   '[Unit]\nAfter=network-online.target\n[Service]\nType=notify\nExecStart=/usr/local/bin/k3s server\n[Install]\nWantedBy=multi-user.target\n';
 
+suiteWithClusters();
 let rack: Rack | null = null;
 let ssh: TestClient | null = null;
 

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SimulatedHostOptions } from '../../lab/rack/index.js';
+import { suiteWithClusters } from '../../test/support/clusters.js';
 import { startRackHost, type RackHost } from '../../test/support/rack-host.js';
 import { createClusterProvider } from '../adapters/kubernetes/index.js';
 import { K3S_UNIT_TEXT } from '../domain/cluster/k3s.js';
@@ -31,6 +32,7 @@ async function start(
   return { rack, context };
 }
 
+suiteWithClusters();
 const STEPS: Readonly<Record<string, StepImplementation | UndoableStepImplementation>> = k3sSteps;
 
 async function perform(name: string, ctx: StepContext): Promise<StepResult> {

@@ -1,6 +1,9 @@
 import { expect, it } from 'vitest';
+import { suiteWithClusters } from '../support/clusters.js';
 import { ALL_PHASES, Site } from './rig.js';
 import { story } from '../support/provision-run.js';
+
+suiteWithClusters();
 
 it('takes a fresh server through all eight phases to a GPU job, and a second run changes nothing', async () => {
   const site = await Site.start();

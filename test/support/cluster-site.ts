@@ -1,5 +1,5 @@
 /**
- * The cluster phases' steps on a simulated cluster, without Temporal: what their tests have in common.
+ * The cluster phases' steps on a cluster of the lab, without Temporal: what their tests have in common.
  * @module
  */
 import { cp, mkdtemp, rm } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, vi } from 'vitest';
+import { afterAll, afterEach } from 'vitest';
 import type { ClusterApi, ClusterFault, HostDevice } from '../../lab/cluster/contract.js';
 import { linstorClient, type LinstorPool } from '../../lab/cluster/controllers/linstor.js';
 import { startClusterApi } from '../../lab/cluster/index.js';
@@ -30,6 +30,7 @@ import type { PhaseName } from '../../src/domain/run/phases.js';
 import type { ServerSpec } from '../../src/domain/spec.js';
 import { ProvisionError } from '../../src/ports/failure.js';
 import type { HostProvider } from '../../src/ports/host.js';
+import { suiteWithClusters } from './clusters.js';
 import { serverSpec } from './server-spec.js';
 
 export const NESTED = {
@@ -57,8 +58,7 @@ export const isolated: readonly HostDevice[] = SPEC.gpus.addresses.map((address,
   iommuGroup: 29 + index,
 }));
 
-/** A cluster's API server takes 2 s to start on idle cores, and a nested one as long again; other tests run beside. */
-vi.setConfig({ testTimeout: 240_000 });
+suiteWithClusters();
 export const POLL = { timeout: 60_000, interval: 100 };
 
 const closing: (() => Promise<void>)[] = [];

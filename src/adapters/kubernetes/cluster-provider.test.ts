@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startClusterApi } from '../../../lab/cluster/index.js';
 import type { ClusterApi } from '../../../lab/cluster/contract.js';
+import { suiteWithClusters } from '../../../test/support/clusters.js';
 import { serverSpec } from '../../../test/support/server-spec.js';
 import { listAt, nameOf, textAt } from '../../domain/cluster/objects.js';
 import type { ClusterProvider } from '../../ports/cluster.js';
@@ -15,6 +16,7 @@ import { createClusterProvider } from './index.js';
 
 const SPEC = serverSpec();
 
+suiteWithClusters();
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0).toReversed()) await close();
