@@ -12,6 +12,7 @@ import {
 import { isFailureType } from '../domain/run/failures.js';
 import type { FailureReport } from '../domain/run/messages.js';
 import type { PhaseName } from '../domain/run/phases.js';
+import type { StepResult } from '../domain/run/steps.js';
 
 /** A bug in workflow code fails the workflow task and waits for a fixed worker: it never triggers a compensation. */
 export function rethrowBug(error: unknown): void {
@@ -47,6 +48,12 @@ export function reportFailure(error: unknown, phase: PhaseName | null, step: str
   const root = rootFailure(error);
   const message = root?.message ?? (isCancellation(error) ? 'cancelled by a person' : describe(error));
   return { type: failureType(error), message: message.slice(0, 2_000), phase, step };
+}
+
+/** What an activity found instead, if it says. */
+export function factsOf(error: unknown): Pick<StepResult, 'facts'> {
+  const found: unknown = rootFailure(error)?.details?.[0];
+  return typeof found === 'object' && found !== null && Object.keys(found).length > 0 ? { facts: { ...found } } : {};
 }
 
 function describe(error: unknown): string {

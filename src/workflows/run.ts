@@ -161,19 +161,19 @@ export class Run {
     const steps = this.stepsOfCurrentPhase();
     const again = steps.findIndex((s) => s.name === name);
     if (again >= 0) steps.splice(again, 1);
-    steps.push({ name, state: 'running', summary, startedAt: now(), seconds: null });
+    steps.push({ name, state: 'running', summary, startedAt: now(), seconds: null, facts: null });
     this.currentStep = name;
     this.show();
   }
 
-  endStep(name: string, state: StepStatus['state'], result: Pick<StepResult, 'summary'>): void {
+  endStep(name: string, state: StepStatus['state'], { summary, facts }: Pick<StepResult, 'summary' | 'facts'>): void {
     const steps = this.stepsOfCurrentPhase();
     if (state !== 'failed') this.currentStep = null;
     const at = steps.findIndex((s) => s.name === name);
     const step = steps[at];
     if (step !== undefined)
-      steps[at] = { ...step, state, summary: result.summary, seconds: secondsSince(step.startedAt) };
-    this.event('step', `${name} ${state}: ${result.summary}`);
+      steps[at] = { ...step, state, summary, seconds: secondsSince(step.startedAt), facts: kept(facts) };
+    this.event('step', `${name} ${state}: ${summary}`);
   }
 
   /** Unique in the run: `reboot`, then `reboot#2`. */
@@ -276,6 +276,7 @@ export class Run {
       lastRefusal: this.lastRefusal,
       plan: this.plan,
       reboot: this.rebootStatus,
+      devices: this.truthTable,
       counts: { ...this.counts },
       waitedSeconds: this.waitedSeconds,
       compensations: [...this.compensations],
@@ -322,6 +323,13 @@ const DESCRIPTIONS: Readonly<Record<Choice, string>> = {
   resume:
     'Try a parked phase again, or have the host verified again after hands-on work: {"gate":"needs-hands","reason":"..."}',
 };
+
+/** Preflight's facts are many, and its findings are in the plan. */
+const FACTS_LIMIT = 4_000;
+
+function kept(facts: StepResult['facts']): StepStatus['facts'] {
+  return facts === undefined || JSON.stringify(facts).length > FACTS_LIMIT ? null : facts;
+}
 
 /** The workflow's clock: the same at replay. */
 export function now(): string {

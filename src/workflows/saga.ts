@@ -5,7 +5,7 @@
 import type { StepInput } from '../activities/define-step.js';
 import type { Step, StepName, StepResult } from '../domain/run/steps.js';
 import { call } from './act.js';
-import { reportFailure } from './failure.js';
+import { factsOf, reportFailure } from './failure.js';
 import type { Run } from './run.js';
 
 /** What some steps are told besides server and run. */
@@ -27,7 +27,7 @@ export async function runStep(run: Run, step: Step, details: StepDetails = {}): 
     run.endStep(step.name, result.changed ? 'done' : 'unchanged', result);
     return result;
   } catch (error) {
-    run.endStep(step.name, 'failed', { summary: reportFailure(error, null, null).message });
+    run.endStep(step.name, 'failed', { summary: reportFailure(error, null, null).message, ...factsOf(error) });
     throw error;
   }
 }

@@ -116,6 +116,7 @@ export function run(change: Partial<RunStatus> = {}): RunStatus {
     lastRefusal: null,
     plan,
     reboot: null,
+    devices: null,
     counts: { forwardReboots: 0, undoReboots: 0, powerCycles: 0 },
     waitedSeconds: 0,
     compensations: [],

@@ -5,6 +5,19 @@ import { story } from '../support/provision-run.js';
 
 suiteWithClusters();
 
+/** What the report has to show for each phase, read back from host and cluster. */
+const EVIDENCE: Readonly<Record<string, object>> = {
+  'preparation.copy-known-good': { vmlinuz: expect.stringMatching(/^[0-9a-f]{64}$/) },
+  'k3s.await-node': { kubelet: 'v1.35.3+k3s1' },
+  'isolation.write-hook': { sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
+  'cozystack.await-operator': { version: '1.5.4' },
+  'cozystack.create-pool': { kind: 'ZFS' },
+  'cozystack.await-platform': { releases: 17 },
+  'kubevirt.await-allocatable': { allocatable: 8 },
+  'nested.await-gpus': { main: 2 },
+  'acceptance.await-job': { proven: 2, total: 8, gpus: { length: 2 }, minimums: { model: 'H100 SXM5 80GB' } },
+};
+
 it('takes a fresh server through all eight phases to a GPU job, and a second run changes nothing', async () => {
   const site = await Site.start();
   try {
@@ -14,6 +27,9 @@ it('takes a fresh server through all eight phases to a GPU job, and a second run
     const status = await run.end();
     expect(status.outcome, story(status)).toBe('provisioned');
     expect(status.phases.map((p) => p.state)).toEqual(Array.from({ length: 8 }, () => 'done'));
+    expect(status.devices).toMatchObject({ ok: true, rows: { length: 8 } });
+    const facts = new Map(status.phases.flatMap((p) => p.steps).map((step) => [step.name, step.facts]));
+    for (const [step, evidence] of Object.entries(EVIDENCE)) expect(facts.get(step), step).toMatchObject(evidence);
     const before = site.snapshot();
     const again = await (await site.begin(ALL_PHASES)).end();
     expect(again.outcome, story(again)).toBe('provisioned');

@@ -4,6 +4,7 @@
  */
 import type { BootOutcome } from '../boot/reboot.js';
 import type { RebootPlan } from '../boot/plan.js';
+import type { TruthTable } from '../gpu/truth-table.js';
 import type { ServerSpec } from '../spec.js';
 import type { FailureType } from './failures.js';
 import type { Outcome } from './outcomes.js';
@@ -60,6 +61,8 @@ export interface StepStatus {
   readonly summary: string;
   readonly startedAt: string;
   readonly seconds: number | null;
+  /** What was read back, or found instead; null while it runs, and where it is longer than a report should carry. */
+  readonly facts: Readonly<Record<string, unknown>> | null;
 }
 
 export interface PhaseStatus {
@@ -132,6 +135,8 @@ export interface RunStatus {
   readonly lastRefusal: string | null;
   readonly plan: RebootPlan | null;
   readonly reboot: RebootStatus | null;
+  /** Per device: what was found after the boot. */
+  readonly devices: TruthTable | null;
   readonly counts: { readonly forwardReboots: number; readonly undoReboots: number; readonly powerCycles: number };
   /** Seconds spent waiting for people. */
   readonly waitedSeconds: number;
