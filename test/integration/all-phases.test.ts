@@ -10,7 +10,7 @@ const EVIDENCE: Readonly<Record<string, object>> = {
   'preparation.copy-known-good': { vmlinuz: expect.stringMatching(/^[0-9a-f]{64}$/) },
   'k3s.await-node': { kubelet: 'v1.35.3+k3s1' },
   'isolation.write-hook': { sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
-  'cozystack.await-operator': { version: '1.5.4' },
+  'cozystack.install-operator': { version: '1.5.4' },
   'cozystack.create-pool': { kind: 'ZFS' },
   'cozystack.await-platform': { releases: 17 },
   'kubevirt.await-allocatable': { allocatable: 8 },
