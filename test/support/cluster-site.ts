@@ -4,7 +4,7 @@
  */
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:https';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
@@ -81,6 +81,8 @@ export interface Site {
   /** What is on the disk. */
   readonly disk: { signature: string; serial: string };
   readonly pools: Map<string, LinstorPool>;
+  /** While it is true nothing listens on the addresses of the APIs, and what was connected is cut off. */
+  setDown(down: boolean): void;
   context(spec?: ServerSpec, run?: string): StepContext;
 }
 
@@ -130,6 +132,8 @@ export async function start({ faults = [], folder, devices = isolated, pool = fa
     if (argv[0] === 'test' && argv[2] !== KUBECONFIG_PATH) return { stdout: '', stderr: '', exitCode: 1 };
     return { stdout: argv[0] === 'cat' ? api.kubeconfig : '', stderr: '', exitCode: 0 };
   };
+  let isDown = false;
+  const sockets = new Set<Socket>();
   const hosts: HostProvider = {
     get: () => ({
       exec: (argv) => Promise.resolve({ signal: null, truncated: false, ...answer(argv) }),
@@ -137,8 +141,10 @@ export async function start({ faults = [], folder, devices = isolated, pool = fa
       openStream: (host, port): Promise<Duplex> =>
         new Promise((resolve, reject) => {
           const local = host === '127.0.0.1' ? api.port : api.portBehind(host, port);
+          if (isDown) throw new ProvisionError('HostUnreachable', `${host}:${port}: connection refused`);
           if (local === null) throw new ProvisionError('HostUnreachable', `no route to ${host}`);
           const socket = connect(local, '127.0.0.1', () => resolve(socket));
+          sockets.add(socket.once('close', () => sockets.delete(socket)));
           socket.once('error', reject);
         }),
     }),
@@ -151,6 +157,10 @@ export async function start({ faults = [], folder, devices = isolated, pool = fa
     folder: place,
     disk,
     pools,
+    setDown: (down) => {
+      isDown = down;
+      if (down) for (const socket of sockets) socket.destroy();
+    },
     context: (spec = SPEC, run = 'run-1') => {
       const signal = new AbortController().signal;
       return {
@@ -173,21 +183,32 @@ function stepNamed(name: string): StepImplementation | UndoableStepImplementatio
   return step;
 }
 
-/** What Temporal does with a step: attempts until it succeeds or fails for good; `attempts` bounds what waits for ever. */
-export async function perform(name: string, ctx: StepContext, attempts = 400): Promise<StepResult> {
+export interface Patience {
+  /** For what waits for ever; 0 is one attempt. */
+  readonly limitMs?: number;
+  readonly onWait?: (failure: ProvisionError) => void;
+}
+
+/** What Temporal does with a step: attempts until it succeeds or fails for good. */
+export async function perform(name: string, ctx: StepContext, patience: Patience = {}): Promise<StepResult> {
+  const { limitMs = WAIT_LIMIT_MS, onWait } = patience;
   const step = stepNamed(name);
-  for (let attempt = 1; ; attempt += 1) {
+  const late = Date.now() + limitMs;
+  for (;;) {
     try {
       const present = await step.check?.(ctx);
       if (present) return { changed: false, ...present };
       await step.apply(ctx);
       return { changed: true, ...(await step.verify(ctx)) };
     } catch (error) {
-      if (!(error instanceof ProvisionError) || !FAILURES[error.type].retryable || attempt >= attempts) throw error;
+      if (!(error instanceof ProvisionError) || !FAILURES[error.type].retryable || Date.now() >= late) throw error;
+      onWait?.(error);
       await delay(25);
     }
   }
 }
+
+const WAIT_LIMIT_MS = 120_000;
 
 /** A merge patch by another tool: the port has one name for itself. */
 export async function patchAs(
@@ -238,9 +259,9 @@ export async function performPhases(phases: readonly PhaseName[], ctx: StepConte
 }
 
 /** As the workflow: a step that destroys something is told what was approved. */
-export async function performApproved(name: string, ctx: StepContext, attempts?: number): Promise<StepResult> {
-  if (name !== 'cozystack.create-pool') return perform(name, ctx, attempts);
-  return perform(name, { ...ctx, approved: (await readDiskPlan(ctx)).digest }, attempts);
+export async function performApproved(name: string, ctx: StepContext, patience?: Patience): Promise<StepResult> {
+  if (name !== 'cozystack.create-pool') return perform(name, ctx, patience);
+  return perform(name, { ...ctx, approved: (await readDiskPlan(ctx)).digest }, patience);
 }
 
 export async function planned(ctx: StepContext): Promise<readonly string[]> {
@@ -298,10 +319,10 @@ export async function until(
 }
 
 export async function failureOf(name: string, expected: string | RegExp, ctx: StepContext): Promise<ProvisionError> {
-  const late = Date.now() + FAILURE_LIMIT_MS;
+  const late = Date.now() + WAIT_LIMIT_MS;
   for (;;) {
     try {
-      await performApproved(name, ctx, 1);
+      await performApproved(name, ctx, { limitMs: 0 });
     } catch (error) {
       if (!(error instanceof ProvisionError)) throw error;
       const says = typeof expected === 'string' ? error.message.includes(expected) : expected.test(error.message);
@@ -312,5 +333,3 @@ export async function failureOf(name: string, expected: string | RegExp, ctx: St
     throw new Error(`${name} ended well`);
   }
 }
-
-const FAILURE_LIMIT_MS = 30_000;

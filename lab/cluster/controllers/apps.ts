@@ -99,6 +99,15 @@ async function tenantChart(release: Release): Promise<string | null> {
   return null;
 }
 
+const isDefaultClass = ({ metadata }: ApiObject): boolean =>
+  metadata.annotations?.['storageclass.kubernetes.io/is-default-class'] === 'true';
+
+/** Its volumes name no class, so they wait for a default one. */
+const etcdChart: Chart = ({ world }) =>
+  world.list('storage.k8s.io/v1', 'StorageClass').some(isDefaultClass)
+    ? null
+    : "waiting for: [StatefulSet/etcd status: 'InProgress']";
+
 /** etcd of the tenant itself or of one above. */
 function hasEtcd(world: World, namespace: string): boolean {
   return [namespace, ROOT].some((place) => isTrue(world.get(...HR, 'etcd', place), 'Ready'));
@@ -185,6 +194,6 @@ const REVISION = 'meta.helm.sh/release-generation';
 export const APP_CHARTS: ReadonlyMap<string, Chart> = new Map<string, Chart>([
   ['tenant', tenantChart],
   ['kubernetes', kubernetesChart],
-  ['etcd', () => null],
+  ['etcd', etcdChart],
   ['ingress', () => null],
 ]);
