@@ -6,6 +6,7 @@ import {
   deviceConflict,
   devicesOfKubevirt,
   devicesOfPackage,
+  HOST_GPU_OPERATOR_REF,
   KUBEVIRT_PACKAGE_REF,
   KUBEVIRT_REF,
   kubevirtPatch,
@@ -119,9 +120,15 @@ async function required(cluster: Cluster, ref: ObjectRef): Promise<KubeObject> {
 /** For preflight: the same GPUs under another name, or from another plugin. */
 export const kubevirtConflicts = (ctx: StepContext): Promise<readonly string[]> => conflictsOf([() => missing(ctx)]);
 
-/** Objects that lack our entry. Throws ClusterConflict where the same GPUs are permitted under another name. */
+/** Objects that lack our entry. Throws ClusterConflict where somebody else offers the same GPUs, or permits them under another name. */
 async function missing(ctx: StepContext): Promise<readonly string[]> {
   const cluster = await ctx.clusters.host(ctx.spec);
+  const operator = await cluster.get(HOST_GPU_OPERATOR_REF);
+  if (operator !== null)
+    throw new ProvisionError(
+      'ClusterConflict',
+      `${nameOf(operator)} is installed in the host cluster, and its device plugin would offer the same GPUs a second time. Take it out of bundles.enabledPackages of the platform, or of the cluster`,
+    );
   const wanted = wantedDevice(ctx.spec.gpus);
   const lacking: string[] = [];
   for (const { ref, devices } of PLACES) {

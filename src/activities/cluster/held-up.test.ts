@@ -13,8 +13,10 @@ import {
   until,
   type Options,
 } from '../../../test/support/cluster-site.js';
+import { HOST_GPU_OPERATOR_REF, KUBEVIRT_REF } from '../../domain/cluster/kubevirt.js';
 import type { FailureType } from '../../domain/run/failures.js';
 import type { ServerSpec } from '../../domain/spec.js';
+import { clusterConflicts } from './conflicts.js';
 
 describe('traps of the platform', () => {
   it('a device plugin that lost its GPUs at a restart gets a new virt-handler, once', async () => {
@@ -75,6 +77,21 @@ describe('traps of the platform', () => {
       type: 'NotReadyYet',
       message: expect.stringMatching(why),
     });
+  });
+
+  it('a GPU Operator in the host cluster is a conflict, told in preflight: it would offer the GPUs twice', async () => {
+    const site = await startInstalled();
+    const ctx = site.context();
+    const cluster = await ctx.clusters.host(SPEC);
+    const { apiVersion, kind, name } = HOST_GPU_OPERATOR_REF;
+    await cluster.apply({ apiVersion, kind, metadata: { name }, spec: { variant: 'default' } });
+    const why = 'Package cozystack.gpu-operator is installed in the host cluster, and its device plugin would offer';
+    expect((await clusterConflicts(ctx)).join()).toContain(why);
+    await expect(perform('kubevirt.permit-gpus', ctx)).rejects.toMatchObject({
+      type: 'ClusterConflict',
+      message: expect.stringContaining(why),
+    });
+    expect(JSON.stringify(await cluster.get(KUBEVIRT_REF))).not.toContain('pciHostDevices');
   });
 
   it('GPUs that are permitted under another name are a conflict, not a second entry', async () => {

@@ -18,6 +18,13 @@ export const KUBEVIRT_PACKAGE_REF = {
   name: 'cozystack.kubevirt',
 } as const;
 
+/** The GPU Operator in the host cluster. Its sandbox device plugin offers whatever is on vfio-pci, under a name of its own. */
+export const HOST_GPU_OPERATOR_REF = {
+  apiVersion: 'cozystack.io/v1alpha1',
+  kind: 'Package',
+  name: 'cozystack.gpu-operator',
+} as const;
+
 const DEVICES = ['permittedHostDevices', 'pciHostDevices'] as const;
 const IN_PACKAGE = ['spec', 'components', 'kubevirt', 'values', ...DEVICES] as const;
 const IN_KUBEVIRT = ['spec', 'configuration', ...DEVICES] as const;
