@@ -11,7 +11,7 @@ afterEach(async () => {
 describe('a run without faults', () => {
   it('asks once, reboots once, and ends provisioned', async () => {
     const world = new World();
-    rig = await Rig.start(world);
+    rig = await Rig.start(world, { story: 'provisioned' });
     const asked = await rig.untilAsked();
     expect(world.reboots).toBe(0);
     expect(asked.question?.id).toBe('reboot');

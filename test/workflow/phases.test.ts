@@ -46,7 +46,7 @@ describe('phases', () => {
   it('a failed phase parks; resume tries it again', async () => {
     const world = new World();
     world.faults = [{ at: 'cozystack.apply-platform', type: 'ClusterConflict' }];
-    rig = await Rig.start(world);
+    rig = await Rig.start(world, { story: 'parked-and-resumed' });
     await rig.approve();
     const { question } = await rig.leapUntilAsked('parked:cozystack');
     expect(question?.text).toContain('injected into cozystack.apply-platform');
@@ -58,7 +58,7 @@ describe('phases', () => {
   it('a phase that is given up ends incomplete and takes back only what its table says', async () => {
     const world = new World();
     world.faults = [{ at: 'k3s.await-node', type: 'ClusterConflict' }];
-    rig = await Rig.start(world);
+    rig = await Rig.start(world, { story: 'given-up' });
     await rig.untilAsked('parked:k3s');
     await rig.update('reject', { gate: 'parked:k3s', by: 'op-a' });
     const { closed, status } = await rig.end();

@@ -32,7 +32,7 @@ describe('the reboot question', () => {
 
   it('rejected: what was staged is taken away and no reboot happened', async () => {
     const world = new World();
-    rig = await Rig.start(world);
+    rig = await Rig.start(world, { story: 'rejected' });
     await rig.untilAsked();
     await rig.update('reject', { gate: 'reboot', reason: 'not today', by: 'op-a' });
     const { closed, status } = await rig.end();
@@ -43,7 +43,7 @@ describe('the reboot question', () => {
 
   it('expires after its deadline, reminded in between', async () => {
     const world = new World();
-    rig = await Rig.start(world);
+    rig = await Rig.start(world, { story: 'expired' });
     const { status } = await rig.end();
     expect(status.outcome).toBe('expired');
     expect(status.events.filter((e) => e.kind === 'reminder')).toHaveLength(5);
@@ -143,7 +143,7 @@ describe('the reboot question', () => {
 describe('cancel', () => {
   it('while the question is open: staged changes are taken away, no reboot, and the run closes as cancelled', async () => {
     const world = new World();
-    rig = await Rig.start(world);
+    rig = await Rig.start(world, { story: 'cancelled' });
     await rig.untilAsked();
     await rig.handle.cancel();
     const { closed, status } = await rig.end();

@@ -167,7 +167,7 @@ describe('every way a reboot can end', () => {
   it('verification that fails in the trial boot is undone from there', async () => {
     const world = new World();
     world.faults = [{ at: 'isolation.verify-devices', type: 'IsolationNotVerified' }];
-    rig = await Rig.start(world);
+    rig = await Rig.start(world, { story: 'restored' });
     await rig.approve();
     const { status } = await rig.end();
     expect(status).toMatchObject({ outcome: 'restored', failure: { type: 'IsolationNotVerified' } });
@@ -284,7 +284,7 @@ describe('undo', () => {
     const world = new World();
     world.behaviours = ['falls-back'];
     world.faults = [{ at: 'isolation.write-hook.undo', type: 'CommandFailed' }];
-    rig = await Rig.start(world);
+    rig = await Rig.start(world, { story: 'needs-hands' });
     await rig.approve();
     await rig.leapUntilAsked('needs-hands');
     world.faults = [];

@@ -15,6 +15,7 @@ import type { Decision, Receipt } from '../../src/domain/run/questions.js';
 import type { ServerSpec } from '../../src/domain/spec.js';
 import { serverSpec } from '../support/server-spec.js';
 import { connectTimeSkipping } from '../support/time-skipping.js';
+import { recordHistory, replayHistory } from './histories.js';
 import type { World } from './world.js';
 
 // Injected failures are logged as warnings by the SDK; hundreds of them would hide what a test says.
@@ -41,6 +42,8 @@ export interface RigOptions {
   readonly phases?: readonly PhaseName[];
   /** false: no workflow is cached, each task replays from the start; needed where workers are stopped and started. */
   readonly sticky?: boolean;
+  /** Name of the recorded history that this run's would replace: see histories.ts. */
+  readonly story?: string;
 }
 
 export class Rig {
@@ -49,7 +52,7 @@ export class Rig {
     readonly world: World,
     readonly handle: WorkflowHandle,
     private readonly site: string,
-    private readonly sticky: boolean,
+    private readonly options: RigOptions,
     private workers: { worker: Worker; running: Promise<void> }[],
   ) {}
 
@@ -61,7 +64,7 @@ export class Rig {
       phases: options.phases ?? PHASE_NAMES,
       startedBy: 'op-b@ops2',
     };
-    const workers = await startWorkers(env, world, site, options.sticky ?? true);
+    const workers = await startWorkers(env, world, site, isSticky(options));
     const handle = await env.client.workflow.start('provisionServer', {
       workflowId: `provision/${site}`,
       taskQueue: site,
@@ -69,7 +72,7 @@ export class Rig {
       // A task that went to a worker as it stopped is given to another one after this long; the default is 10 s.
       workflowTaskTimeout: '3s',
     });
-    return new Rig(env, world, handle, site, options.sticky ?? true, workers);
+    return new Rig(env, world, handle, site, options, workers);
   }
 
   status(): Promise<RunStatus> {
@@ -145,16 +148,23 @@ export class Rig {
   }
 
   async startWorkers(): Promise<void> {
-    this.workers = await startWorkers(this.env, this.world, this.site, this.sticky);
+    this.workers = await startWorkers(this.env, this.world, this.site, isSticky(this.options));
   }
 
   async close(): Promise<void> {
     const description = await this.handle.describe();
     if (description.status.name === 'RUNNING') await this.handle.terminate('the test has ended');
     await this.stopWorkers();
+    const history = await this.handle.fetchHistory();
+    if (this.options.story !== undefined) await recordHistory(this.options.story, history);
+    // Whatever a test does to a run, the code must take the same decisions from its history.
+    await replayHistory(history);
     await this.env.teardown();
   }
 }
+
+/** `GPU_PROVISION_WORKFLOW_CACHE=off` runs the whole tier without a cache. */
+const isSticky = ({ sticky = process.env['GPU_PROVISION_WORKFLOW_CACHE'] !== 'off' }: RigOptions): boolean => sticky;
 
 async function startWorkers(
   env: TestWorkflowEnvironment,
