@@ -4,8 +4,9 @@
  * @module
  */
 
-/** Where a secret is, never what it is: `file:/absolute/path` or `env:NAME`, resolved by the worker when needed. */
-export type SecretRef = `file:${string}` | `env:${string}`;
+import type { SecretRef } from './secret-ref.js';
+
+export type { SecretRef };
 
 /** A PCI address in full form, lower case: `0000:0a:00.0`. */
 export type PciAddress = string;

@@ -2,7 +2,7 @@
  * The committed example with all files it names, in a directory of its own: what tests start from.
  * @module
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,7 +31,9 @@ export class ExampleSite {
   put(file: string, text: string): void {
     const path = join(this.directory, file);
     mkdirSync(dirname(path), { recursive: true });
+    // As a careful person keeps them: secrets that everybody may read are refused.
     writeFileSync(path, text);
+    chmodSync(path, 0o600);
   }
 
   remove(): void {

@@ -5,10 +5,11 @@
  */
 import { isIP } from 'node:net';
 import * as z from 'zod';
+import { SECRET_REF_PATTERN, SECRET_REF_TEXT } from '../domain/secret-ref.js';
 import { DURATION } from './duration.js';
 
 /** The error of a secret that is not a reference. Where this is the error, the value must not be shown. */
-export const EXPECTED_SECRET = 'a reference to a secret, never the secret itself: file:PATH or env:NAME';
+export const EXPECTED_SECRET = `a reference to a secret, never the secret itself: ${SECRET_REF_TEXT}`;
 
 export interface FieldTexts {
   /** What would be right, as a noun: `an IP address, e.g. 192.0.2.11`. A function narrows it by what was written. */
@@ -75,7 +76,7 @@ export function ipAddress(description: string): z.ZodString {
 }
 
 export function secret(description: string): z.ZodString {
-  return text(/^(file:.+|env:[A-Za-z_][A-Za-z0-9_]*)$/, { expected: EXPECTED_SECRET, description });
+  return text(SECRET_REF_PATTERN, { expected: EXPECTED_SECRET, description });
 }
 
 /** `pattern` sees the part after the scheme. A user and password belong into `credentials`, so `@` is refused. */

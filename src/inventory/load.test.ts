@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
-import { rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { edited, EXAMPLE, ExampleSite, withBmc } from './example-site.js';
 import { checkInventory, InventoryError, loadInventory, resolveServer } from './index.js';
@@ -19,6 +19,7 @@ beforeEach(() => {
   site.put('secrets/k3s-token', 'token\n');
   site.put('known_hosts', `192.0.2.11 ${HOST_KEY}\n`);
   site.put('inventory.yaml', EXAMPLE);
+  rmSync(join(site.directory, 'registries.yaml'), { force: true });
   vi.stubEnv('BMC_H100_01', `admin:${PASSWORD}`);
   return () => vi.unstubAllEnvs();
 });
@@ -171,13 +172,15 @@ describe('the files an inventory names', () => {
     ['known_hosts/key', 'a part of its path is not a directory'],
   ])('a key file that cannot be read: %s', (file, reason) => {
     site.put('inventory.yaml', edited(['./secrets/id_ed25519', `./${file}`]));
-    expect(problems()).toEqual([`${KEY_AT} found ${file}, but ${reason}; expected a private key without passphrase`]);
+    expect(problems()).toEqual([
+      `${KEY_AT} found ${file}, but ${reason}; expected a file with a private key without passphrase`,
+    ]);
   });
 
   it('points at the server when it names the file itself', () => {
     site.put('inventory.yaml', edited(['    gpus:\n', '    ssh: { key: file:mine }\n    gpus:\n']));
     expect(problems()).toEqual([
-      'inventory.yaml:45:17 servers.h100-01.ssh.key: found mine, but there is no such file; expected a private key without passphrase',
+      'inventory.yaml:45:17 servers.h100-01.ssh.key: found mine, but there is no such file; expected a file with a private key without passphrase',
     ]);
   });
 
@@ -218,6 +221,38 @@ describe('the files an inventory names', () => {
     ]);
   });
 
+  it.each<[string, string, () => void]>([
+    ['secrets/id_ed25519', KEY_AT, () => undefined],
+    ['secrets/k3s-token', TOKEN_AT, () => undefined],
+    [
+      'registries.yaml',
+      'inventory.yaml:9:24 mirrors.registries:',
+      () => {
+        site.put('inventory.yaml', edited(['clusters:', 'mirrors: { registries: ./registries.yaml }\nclusters:']));
+        site.put('registries.yaml', 'configs:\n  mirror.example: { auth: { username: puller, password: hunter2 } }\n');
+      },
+    ],
+  ])('a secret that every user of the machine may read: %s', (file, where, prepare) => {
+    prepare();
+    chmodSync(join(site.directory, file), 0o640);
+    expect(problems()).toEqual([]);
+    chmodSync(join(site.directory, file), 0o644);
+    expect(problems()).toEqual([
+      `${where} found ${file} with mode 644, which every user of this machine may read; expected 600 (chmod 600 ${file})`,
+    ]);
+  });
+
+  it('secrets that only the worker asks for, so that looking has no effect elsewhere', () => {
+    site.put(
+      'inventory.yaml',
+      edited(['env:BMC_H100_01', 'command:./show bmc h100-01'], ['file:./secrets/k3s-token', 'kubernetes:a/b/c.d']),
+    );
+    expect(problems({ secrets: true })).toEqual([]);
+    const { bmc, cluster } = resolveServer(loadInventory(site.path), 'h100-01');
+    expect(bmc).toMatchObject({ credentials: `command:${site.directory}/show bmc h100-01` });
+    expect(cluster.k3s.token).toBe('kubernetes:a/b/c.d');
+  });
+
   it('a variable that is not set matters only where the secrets are, so it is checked only on request', () => {
     vi.stubEnv('BMC_H100_01', undefined);
     expect(problems({ secrets: false })).toEqual([]);
@@ -231,7 +266,7 @@ describe('the files an inventory names', () => {
     vi.stubEnv('SSH_AUTH_SOCK', undefined);
     expect(problems({ secrets: false })).toEqual([]);
     expect(problems({ secrets: true })).toEqual([
-      `${KEY_AT} found agent, but SSH_AUTH_SOCK is not set; expected a running ssh-agent that holds the key, or file:PATH`,
+      `${KEY_AT} found agent, but SSH_AUTH_SOCK is not set; expected a running ssh-agent that holds the key, or a reference to a key`,
     ]);
   });
 

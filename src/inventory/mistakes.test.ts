@@ -307,28 +307,35 @@ const CASES: readonly Case[] = [
     'a key without file:',
     () => edited(['file:./secrets/id_ed25519', '~/.ssh/id']),
     [
-      'inventory.yaml:25:10 defaults.ssh.key: found "~/.ssh/id"; expected file:PATH of a private key without passphrase, or agent',
+      'inventory.yaml:25:10 defaults.ssh.key: found "~/.ssh/id"; expected agent, or a reference to a private key without passphrase: file:PATH, env:NAME, command:PROGRAM ARGUMENT... or kubernetes:NAMESPACE/SECRET/KEY',
     ],
   ],
   [
     'a key itself',
     () => edited(['file:./secrets/id_ed25519', JSON.stringify(PRIVATE_KEY)]),
     [
-      'inventory.yaml:25:10 defaults.ssh.key: found a text that is not shown here; expected a reference to a secret, never the secret itself: file:PATH or env:NAME',
+      'inventory.yaml:25:10 defaults.ssh.key: found a text that is not shown here; expected a reference to a secret, never the secret itself: file:PATH, env:NAME, command:PROGRAM ARGUMENT... or kubernetes:NAMESPACE/SECRET/KEY',
     ],
   ],
   [
     'a password instead of a reference',
     () => edited(['env:BMC_H100_01', PASSWORD]),
     [
-      'inventory.yaml:44:20 servers.h100-01.bmc.credentials: found a text that is not shown here; expected a reference to a secret, never the secret itself: file:PATH or env:NAME',
+      'inventory.yaml:44:20 servers.h100-01.bmc.credentials: found a text that is not shown here; expected a reference to a secret, never the secret itself: file:PATH, env:NAME, command:PROGRAM ARGUMENT... or kubernetes:NAMESPACE/SECRET/KEY',
+    ],
+  ],
+  [
+    'a Kubernetes Secret without a key',
+    () => edited(['env:BMC_H100_01', 'kubernetes:bmc/h100-01']),
+    [
+      'inventory.yaml:44:20 servers.h100-01.bmc.credentials: found a text that is not shown here; expected a reference to a secret, never the secret itself: file:PATH, env:NAME, command:PROGRAM ARGUMENT... or kubernetes:NAMESPACE/SECRET/KEY',
     ],
   ],
   [
     'a number instead of a reference',
     () => edited(['file:./secrets/k3s-token', '31337']),
     [
-      'inventory.yaml:13:14 clusters.fra1-a.k3s.token: found a text that is not shown here; expected a reference to a secret, never the secret itself: file:PATH or env:NAME',
+      'inventory.yaml:13:14 clusters.fra1-a.k3s.token: found a text that is not shown here; expected a reference to a secret, never the secret itself: file:PATH, env:NAME, command:PROGRAM ARGUMENT... or kubernetes:NAMESPACE/SECRET/KEY',
     ],
   ],
   [
@@ -384,7 +391,7 @@ const CASES: readonly Case[] = [
     'a BMC without credentials',
     () => withBmc('{ ipmi: a }'),
     [
-      'inventory.yaml:41:5 servers.h100-01.bmc.credentials: missing; expected a reference to a secret, never the secret itself: file:PATH or env:NAME',
+      'inventory.yaml:41:5 servers.h100-01.bmc.credentials: missing; expected a reference to a secret, never the secret itself: file:PATH, env:NAME, command:PROGRAM ARGUMENT... or kubernetes:NAMESPACE/SECRET/KEY',
     ],
   ],
   [

@@ -2,8 +2,9 @@
  * The files and variables an inventory names: the SSH key, known_hosts, secrets. Contents never reach a message.
  * @module
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import ssh2 from 'ssh2';
+import { splitSecretRef } from '../domain/secret-ref.js';
 import type { SecretRef, ServerSpec } from '../domain/spec.js';
 import type { Finding } from './cross-checks.js';
 import { hasHostKey, knownHostsName } from './known-hosts.js';
@@ -14,17 +15,18 @@ import { type InventorySource, unreadable } from './source.js';
 export function namedFileFindings(source: InventorySource, spec: ServerSpec, secrets: boolean): readonly Finding[] {
   const { bmc, cluster, mirrors, name, ssh } = spec;
   return [
-    ...finding(writtenAt(source, name, ['ssh', 'key']), ssh.key === null ? agentProblem(secrets) : keyProblem(ssh.key)),
+    ...finding(
+      writtenAt(source, name, ['ssh', 'key']),
+      ssh.key === null ? agentProblem(secrets) : keyProblem(ssh.key, secrets),
+    ),
     ...finding(writtenAt(source, name, ['ssh', 'knownHosts']), knownHostsProblem(spec)),
     ...(bmc.kind === 'none'
       ? []
-      : finding(['servers', name, 'bmc', 'credentials'], secretProblem(bmc.credentials, secrets, CREDENTIALS))),
+      : finding(['servers', name, 'bmc', 'credentials'], formProblem(bmc.credentials, secrets, CREDENTIALS))),
     ...(cluster.k3s.token === null
       ? []
-      : finding(['clusters', cluster.name, 'k3s', 'token'], secretProblem(cluster.k3s.token, secrets, TOKEN))),
-    ...(mirrors.registries === null
-      ? []
-      : finding(['mirrors', 'registries'], readable(mirrors.registries, 'a k3s registries.yaml').problem)),
+      : finding(['clusters', cluster.name, 'k3s', 'token'], formProblem(cluster.k3s.token, secrets, TOKEN))),
+    ...(mirrors.registries === null ? [] : finding(['mirrors', 'registries'], registriesProblem(mirrors.registries))),
   ];
 }
 
@@ -50,21 +52,20 @@ function readable(path: string, expected: string): Readable {
 
 function agentProblem(secrets: boolean): string | null {
   if (!secrets || process.env['SSH_AUTH_SOCK']) return null;
-  return 'found agent, but SSH_AUTH_SOCK is not set; expected a running ssh-agent that holds the key, or file:PATH';
+  return 'found agent, but SSH_AUTH_SOCK is not set; expected a running ssh-agent that holds the key, or a reference to a key';
 }
 
-function keyProblem(key: SecretRef): string | null {
-  const path = key.slice('file:'.length);
-  const file = readable(path, 'a private key without passphrase');
-  if (file.text === null) return file.problem;
-  const parsed = ssh2.utils.parseKey(file.text);
-  if (parsed instanceof Error) {
-    const encrypted = /ENCRYPTED/.test(file.text) || /encrypted/i.test(parsed.message);
-    return encrypted
-      ? `found ${path}, which has a passphrase; expected one without, or agent (ssh-add ${path})`
-      : `found ${path}, which is no private key that ssh2 reads; expected OpenSSH or PEM form (ssh-keygen -p -f converts)`;
-  }
-  return parsed.isPrivateKey() ? null : `found ${path}, which is a public key; expected the private one`;
+function keyProblem(ref: SecretRef, secrets: boolean): string | null {
+  return secretProblem(ref, secrets, 'a private key without passphrase', (text, name) => {
+    const parsed = ssh2.utils.parseKey(text);
+    if (parsed instanceof Error) {
+      const encrypted = /ENCRYPTED/.test(text) || /encrypted/i.test(parsed.message);
+      return encrypted
+        ? `found ${name}, which has a passphrase; expected one without, or agent (ssh-add ${name})`
+        : `found ${name}, which is no private key that ssh2 reads; expected OpenSSH or PEM form (ssh-keygen -p -f converts)`;
+    }
+    return parsed.isPrivateKey() ? null : `found ${name}, which is a public key; expected the private one`;
+  });
 }
 
 function knownHostsProblem({ ssh }: ServerSpec): string | null {
@@ -83,20 +84,43 @@ interface SecretForm {
 const CREDENTIALS: SecretForm = { pattern: /^[^:\s]+:[^\n]+$/, name: 'user:password' };
 const TOKEN: SecretForm = { pattern: /^\S+$/, name: 'a token on one line' };
 
-function secretProblem(ref: SecretRef, secrets: boolean, form: SecretForm): string | null {
-  if (ref.startsWith('env:')) {
-    if (!secrets) return null;
-    const value = process.env[ref.slice('env:'.length)];
-    if (!value) return `found ${ref}, which is not set; expected ${form.name} in it`;
-    return wellFormed(ref, value, form);
-  }
-  const file = readable(ref.slice('file:'.length), `a file with ${form.name}`);
-  return file.text === null ? file.problem : wellFormed(ref, file.text, form);
+function formProblem(ref: SecretRef, secrets: boolean, { pattern, name }: SecretForm): string | null {
+  return secretProblem(ref, secrets, name, (text) =>
+    // One trailing newline is not part of a secret: editors add it.
+    pattern.test(text.replace(/\r?\n$/, '')) ? null : `found ${ref} with another content; expected ${name}`,
+  );
 }
 
-/** One trailing newline is not part of a secret: editors add it. */
-function wellFormed(ref: SecretRef, text: string, form: SecretForm): string | null {
-  return form.pattern.test(text.replace(/\r?\n$/, ''))
-    ? null
-    : `found ${ref} with another content; expected ${form.name}`;
+/** Programs and Kubernetes Secrets are asked by the worker only: looking must not have effects elsewhere. */
+function secretProblem(
+  ref: SecretRef,
+  secrets: boolean,
+  expected: string,
+  judge: (text: string, name: string) => string | null,
+): string | null {
+  const [kind, what] = splitSecretRef(ref);
+  if (kind === 'env') {
+    if (!secrets) return null;
+    const value = process.env[what];
+    return value ? judge(value, ref) : `found ${ref}, which is not set; expected ${expected} in it`;
+  }
+  if (kind !== 'file') return null;
+  const file = readable(what, `a file with ${expected}`);
+  return file.text === null ? file.problem : (exposure(what) ?? judge(file.text, what));
+}
+
+/** Every user of the machine could take it. A mount of a container has the mode that its definition says. */
+function exposure(path: string): string | null {
+  const mode = statSync(path).mode & 0o777;
+  if ((mode & READABLE_BY_OTHERS) === 0) return null;
+  return `found ${path} with mode ${mode.toString(8)}, which every user of this machine may read; expected 600 (chmod 600 ${path})`;
+}
+
+const READABLE_BY_OTHERS = 0o004;
+
+/** Mirrors alone are no secret; passwords for them are. */
+function registriesProblem(path: string): string | null {
+  const file = readable(path, 'a k3s registries.yaml');
+  if (file.text === null) return file.problem;
+  return /(password|auth|identity_token)["']?\s*:/.test(file.text) ? exposure(path) : null;
 }

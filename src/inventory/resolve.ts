@@ -4,6 +4,7 @@
  */
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { isSecretRef, splitSecretRef } from '../domain/secret-ref.js';
 import type { BmcSpec, BootSpec, ClusterSpec, MirrorsSpec, SecretRef, ServerSpec, SshSpec } from '../domain/spec.js';
 import { durationSeconds } from './duration.js';
 import { fullPciAddress } from './pci-address.js';
@@ -123,10 +124,14 @@ function resolveMirrors(mirrors: InventoryFile['mirrors'], directory: string): M
   };
 }
 
-/** `text` is `file:PATH` or `env:NAME`, as the schema has checked. */
 function absoluteReference(text: string, directory: string): SecretRef {
-  if (text.startsWith('file:')) return `file:${absolutePath(text.slice('file:'.length), directory)}`;
-  return `env:${text.slice('env:'.length)}`;
+  if (!isSecretRef(text)) throw new TypeError('not a reference to a secret');
+  const [kind, what] = splitSecretRef(text);
+  if (kind === 'file') return `file:${absolutePath(what, directory)}`;
+  // A program without a path is looked for in PATH.
+  const [program = '', ...args] = what.split(/ +/);
+  if (kind !== 'command' || !/^(\.{1,2}|~)\//.test(program)) return text;
+  return `command:${[absolutePath(program, directory), ...args].join(' ')}`;
 }
 
 function absolutePath(path: string, directory: string): string {

@@ -3,6 +3,7 @@
  * @module
  */
 import * as z from 'zod';
+import { SECRET_REF_PATTERN, SECRET_REF_TEXT } from '../domain/secret-ref.js';
 import {
   count,
   duration,
@@ -48,13 +49,12 @@ const ssh = map(
       expected: 'a login name, e.g. ubuntu',
       description: 'Login name: root, or one that may use sudo without a password. Needed, here or in defaults.',
     }).exactOptional(),
-    key: text(/^(agent|file:.+)$/, {
+    key: text(new RegExp(`^agent$|${SECRET_REF_PATTERN.source}`), {
       expected: (written) =>
         /PRIVATE KEY/.test(String(written))
           ? EXPECTED_SECRET
-          : 'file:PATH of a private key without passphrase, or agent',
-      description:
-        'Private key without passphrase, file:PATH; or agent for the one at SSH_AUTH_SOCK of the worker. Needed, here or in defaults.',
+          : `agent, or a reference to a private key without passphrase: ${SECRET_REF_TEXT}`,
+      description: `Private key without passphrase: ${SECRET_REF_TEXT}; or agent for the one at SSH_AUTH_SOCK of the worker. Needed, here or in defaults.`,
     }).exactOptional(),
     knownHosts: text(/^file:.+$/, {
       expected: 'file:PATH of a known_hosts file',
@@ -136,7 +136,7 @@ const cluster = map(
           expected: 'a k3s release, e.g. v1.35.3+k3s1',
           description: 'Release of k3s, as on its release page. Never upgraded in place.',
         }),
-        token: secret('Join token of the cluster. Left out, k3s makes one.').exactOptional(),
+        token: secret(`Join token of the cluster: ${SECRET_REF_TEXT}. Left out, k3s makes one.`).exactOptional(),
       },
       'The Kubernetes distribution of the host.',
     ),
@@ -208,7 +208,7 @@ function expectedCozystackVersion(written: unknown): string {
     : 'a Cozystack release of 1.5, e.g. 1.5.4';
 }
 
-const credentials = secret('Where user:password of the BMC stands: file:PATH or env:NAME.');
+const credentials = secret(`Where user:password of the BMC stands: ${SECRET_REF_TEXT}.`);
 
 /** HOST or HOST:PORT, an IPv6 address in brackets. */
 export const IPMI_ADDRESS = new RegExp(
