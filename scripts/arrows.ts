@@ -31,10 +31,12 @@ export const LAYERS: readonly Layer[] = [
   },
   { name: 'ports', files: /^src\/ports\//, imports: ['domain'], packages: [] },
   { name: 'activities', files: /^src\/activities\//, imports: ['domain', 'ports'] },
+  // Apart from the other adapters, because clients read secrets too, and whatever prints takes them out.
+  { name: 'secrets', files: /^src\/adapters\/secrets\//, imports: ['domain', 'ports'] },
   { name: 'adapters', files: /^src\/adapters\//, imports: ['domain', 'ports'] },
   { name: 'inventory', files: /^src\/inventory\//, imports: ['domain'] },
   { name: 'client', files: /^src\/client(\/|\.ts$)/, imports: ['domain'] },
-  { name: 'cli', files: /^src\/cli\//, imports: ['client', 'domain', 'inventory', 'wiring'] },
+  { name: 'cli', files: /^src\/cli\//, imports: ['client', 'domain', 'inventory', 'secrets', 'wiring'] },
   // The worker, the workflow bundle and where it is.
   { name: 'wiring', files: /^src\/[^/]+\.ts$/, imports: 'all' },
   { name: 'lab', files: /^lab\//, imports: ['domain', 'inventory', 'client'] },

@@ -2,7 +2,7 @@
  * Wires the adapters into the activities and serves the task queues of some sites. The only file that knows everything.
  * @module
  */
-import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { hostname } from 'node:os';
 import { acceptanceSteps } from './activities/acceptance.js';
@@ -22,10 +22,11 @@ import { restoreActivities } from './activities/restore.js';
 import { storageActivities } from './activities/storage.js';
 import { createBmcProvider } from './adapters/bmc/index.js';
 import { createClusterProvider } from './adapters/kubernetes/index.js';
-import { createSecretSource } from './adapters/secrets/index.js';
+import { createSecretSource, redactor } from './adapters/secrets/index.js';
 import { createHostProvider } from './adapters/ssh/index.js';
 import { hostQueue, watchQueue, WORKFLOW_QUEUE } from './domain/run/messages.js';
 import type { PhaseName } from './domain/run/phases.js';
+import { installWorkerLog } from './worker-log.js';
 import { WORKFLOW_BUNDLE_PATH } from './workflow-bundle-path.js';
 
 /** Changes to hosts at a time: each holds an SSH connection and may run apt or update-initramfs. */
@@ -56,14 +57,17 @@ export interface Activities {
   readonly close: () => Promise<void>;
 }
 
-/** Every activity, over real adapters. */
-export function createActivities(): Activities {
-  const secrets = createSecretSource();
+/**
+ * Every activity, over real adapters.
+ * @param warn Called once for each secret that is kept carelessly.
+ */
+export function createActivities(warn: (text: string) => void = () => undefined): Activities {
+  const secrets = createSecretSource({ warn });
   const hosts = createHostProvider({ secrets });
   const clusters = createClusterProvider({ hosts });
   const adapters: Adapters = { secrets, hosts, clusters, bmcs: createBmcProvider({ secrets }) };
   return {
-    activities: {
+    activities: redacting({
       ...stepActivities(adapters, Object.assign({}, ...Object.values(STEP_TABLES))),
       ...rebootActivities(adapters),
       ...restoreActivities(adapters),
@@ -71,12 +75,33 @@ export function createActivities(): Activities {
       ...isolationActivities(adapters),
       ...storageActivities(adapters),
       ...planActivities(adapters, STEP_TABLES),
-    },
+    }),
     close: async () => {
       await clusters.close();
       await hosts.close();
     },
   };
+}
+
+/**
+ * What activities return and throw goes into the history, and from there to everybody who sees the run. Hosts and BMCs are quoted in it, and
+ * they may repeat a password.
+ */
+function redacting(
+  activities: Readonly<Record<string, (input: never) => Promise<unknown>>>,
+): Record<string, (input: never) => Promise<unknown>> {
+  return Object.fromEntries(
+    Object.entries(activities).map(([name, activity]) => [
+      name,
+      async (input: never): Promise<unknown> => {
+        try {
+          return redactor.value(await activity(input));
+        } catch (error) {
+          throw redactor.error(error);
+        }
+      },
+    ]),
+  );
 }
 
 export interface RunWorkerOptions {
@@ -88,9 +113,10 @@ export interface RunWorkerOptions {
 
 /** Serves until the signal aborts, or SIGINT or SIGTERM. The connection is Temporal's standard environment configuration. */
 export async function runWorker({ sites, signal }: RunWorkerOptions): Promise<void> {
+  installWorkerLog();
   const { connectionOptions, namespace } = loadClientConnectConfig();
   const connection = await NativeConnection.connect(connectionOptions);
-  const { activities, close } = createActivities();
+  const { activities, close } = createActivities((text) => Runtime.instance().logger.warn(text));
   const common = {
     connection,
     namespace: namespace ?? 'default',

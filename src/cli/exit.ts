@@ -6,6 +6,7 @@ import { CommanderError } from 'commander';
 import { ClientError, type ClientErrorKind } from '../client.js';
 import { EXIT, OUTCOMES } from '../domain/run/outcomes.js';
 import { InventoryError } from '../inventory/index.js';
+import type { Io } from './io.js';
 
 /** As a shell reports Ctrl-C. The view was left, so how the run ends is unknown: no success for `&&`. */
 export const EXIT_LEFT = 130;
@@ -36,4 +37,12 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof ClientError) return { exit: CLIENT_EXIT[error.kind], message: error.message };
   const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { exit: EXIT.bug, message: `this is a bug of gpu-provision; runs are unaffected.\n${trace}` };
+}
+
+/** Errors that nobody awaits: Node would print them itself, with whatever their messages quote. */
+export function reportCrashes(io: Io): void {
+  process.on('uncaughtException', (error) => {
+    io.stderr(`${failureOf(error).message}\n`);
+    process.exit(EXIT.bug);
+  });
 }

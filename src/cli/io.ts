@@ -1,10 +1,11 @@
 /**
  * The outside of the CLI: two streams, perhaps a terminal, and who is at it. Commands get it as an argument, so that tests can be
- * at it too.
+ * at it too. Secrets that this process has read are printed by nobody.
  * @module
  */
 import { hostname, userInfo } from 'node:os';
 import { createInterface, emitKeypressEvents } from 'node:readline';
+import { redactor } from '../adapters/secrets/index.js';
 
 export interface Terminal {
   /** Lines that fit. */
@@ -38,8 +39,8 @@ export function processIo(): Io {
   const interactive = stdin.isTTY && stderr.isTTY;
   let leaving: AbortSignal | undefined;
   return {
-    stdout: (text) => void stdout.write(text),
-    stderr: (text) => void stderr.write(text),
+    stdout: (text) => void stdout.write(redactor.text(text)),
+    stderr: (text) => void stderr.write(redactor.text(text)),
     terminal: interactive ? processTerminal() : null,
     columns: stderr.columns ?? stdout.columns ?? DEFAULT_COLUMNS,
     env,
