@@ -35,8 +35,9 @@ export const LAYERS: readonly Layer[] = [
   { name: 'secrets', files: /^src\/adapters\/secrets\//, imports: ['domain', 'ports'] },
   { name: 'adapters', files: /^src\/adapters\//, imports: ['domain', 'ports'] },
   { name: 'inventory', files: /^src\/inventory\//, imports: ['domain'] },
-  { name: 'client', files: /^src\/client(\/|\.ts$)/, imports: ['domain'] },
-  { name: 'cli', files: /^src\/cli\//, imports: ['client', 'domain', 'inventory', 'secrets', 'wiring'] },
+  { name: 'codec', files: /^src\/codec\//, imports: ['domain', 'ports', 'secrets'] },
+  { name: 'client', files: /^src\/client(\/|\.ts$)/, imports: ['codec', 'domain'] },
+  { name: 'cli', files: /^src\/cli\//, imports: ['client', 'codec', 'domain', 'inventory', 'secrets', 'wiring'] },
   // The worker, the workflow bundle and where it is.
   { name: 'wiring', files: /^src\/[^/]+\.ts$/, imports: 'all' },
   { name: 'lab', files: /^lab\//, imports: ['domain', 'inventory', 'client'] },

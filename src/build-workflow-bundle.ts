@@ -6,10 +6,17 @@
 import { bundleWorkflowCode } from '@temporalio/worker';
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { WORKFLOW_BUNDLE_PATH } from './workflow-bundle-path.js';
+import { FAILURE_CONVERTER_PATH } from './codec/data-converter.js';
+import { WORKFLOW_BUNDLE_PATHS } from './workflow-bundle-path.js';
 
-const { code } = await bundleWorkflowCode({
-  workflowsPath: fileURLToPath(new URL('./workflows/index.js', import.meta.url)),
-});
-await writeFile(WORKFLOW_BUNDLE_PATH, code);
-process.stderr.write(`workflow bundle: ${Math.round(code.length / 1024)} KiB\n`);
+const workflowsPath = fileURLToPath(new URL('./workflows/index.js', import.meta.url));
+const options = {
+  plain: { workflowsPath },
+  encrypted: { workflowsPath, failureConverterPath: FAILURE_CONVERTER_PATH },
+} satisfies Record<keyof typeof WORKFLOW_BUNDLE_PATHS, unknown>;
+
+for (const kind of ['plain', 'encrypted'] as const) {
+  const { code } = await bundleWorkflowCode(options[kind]);
+  await writeFile(WORKFLOW_BUNDLE_PATHS[kind], code);
+  process.stderr.write(`workflow bundle (${kind}): ${Math.round(code.length / 1024)} KiB\n`);
+}

@@ -3,8 +3,11 @@
  * @module
  */
 import { Client, Connection } from '@temporalio/client';
+import type { DataConverter } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { CodecError } from './codec/key-ring.js';
 import { ClientError, rootMessage, unreachable } from './client/client-error.js';
+import { loadDataConverter } from './codec/data-converter.js';
 import { TemporalProvisionClient } from './client/temporal-client.js';
 import type { PlanPreview } from './domain/preflight.js';
 import type { ProvisionInput, RunEvent } from './domain/run/messages.js';
@@ -67,13 +70,14 @@ export interface ProvisionClient {
   close(): Promise<void>;
 }
 
-/** Kind `unreachable` within a few seconds when there is no Temporal. */
+/** Kind `unreachable` within a few seconds when there is no Temporal; `codec-keys` when the keys that the environment names cannot be used. */
 export async function connectProvision(options: ConnectOptions = {}): Promise<ProvisionClient> {
   const overrides = options.env === undefined ? {} : { overrideEnvVars: definedOnly(options.env) };
   const config = configuration(overrides);
   const address = options.address ?? config.connectionOptions.address ?? 'localhost:7233';
   const namespace = options.namespace ?? config.namespace ?? 'default';
   const { tls, apiKey, metadata } = config.connectionOptions;
+  const dataConverter = await codecs(options.env ?? process.env);
   try {
     const connection = await Connection.connect({
       address,
@@ -82,7 +86,12 @@ export async function connectProvision(options: ConnectOptions = {}): Promise<Pr
       ...(typeof apiKey === 'string' ? { apiKey } : {}),
       ...(metadata === undefined ? {} : { metadata }),
     });
-    return new TemporalProvisionClient(new Client({ connection, namespace }), connection, address, namespace);
+    return new TemporalProvisionClient(
+      new Client({ connection, namespace, dataConverter }),
+      connection,
+      address,
+      namespace,
+    );
   } catch (error) {
     throw unreachable(address, rootMessage(error), error);
   }
@@ -96,6 +105,16 @@ function configuration(
   } catch (error) {
     const message = `Temporal's environment variables or temporal.toml can't be used: ${rootMessage(error)}`;
     throw new ClientError('unreachable', message, { cause: error });
+  }
+}
+
+/** Without a converter for failures: a client only reads them. */
+async function codecs(env: NonNullable<ConnectOptions['env']>): Promise<Pick<DataConverter, 'payloadCodecs'>> {
+  try {
+    const { payloadCodecs = [] } = await loadDataConverter(env);
+    return { payloadCodecs };
+  } catch (error) {
+    throw error instanceof CodecError ? new ClientError('codec-keys', error.message, { cause: error }) : error;
   }
 }
 

@@ -24,10 +24,11 @@ import { createBmcProvider } from './adapters/bmc/index.js';
 import { createClusterProvider } from './adapters/kubernetes/index.js';
 import { createSecretSource, redactor } from './adapters/secrets/index.js';
 import { createHostProvider } from './adapters/ssh/index.js';
+import { loadDataConverter } from './codec/data-converter.js';
 import { hostQueue, watchQueue, WORKFLOW_QUEUE } from './domain/run/messages.js';
 import type { PhaseName } from './domain/run/phases.js';
 import { installWorkerLog } from './worker-log.js';
-import { WORKFLOW_BUNDLE_PATH } from './workflow-bundle-path.js';
+import { WORKFLOW_BUNDLE_PATHS } from './workflow-bundle-path.js';
 
 /** Changes to hosts at a time: each holds an SSH connection and may run apt or update-initramfs. */
 const HOST_CHANGES = 20;
@@ -115,10 +116,13 @@ export interface RunWorkerOptions {
 export async function runWorker({ sites, signal }: RunWorkerOptions): Promise<void> {
   installWorkerLog();
   const { connectionOptions, namespace } = loadClientConnectConfig();
+  const dataConverter = await loadDataConverter(process.env);
+  const bundle = dataConverter.failureConverterPath === undefined ? 'plain' : 'encrypted';
   const connection = await NativeConnection.connect(connectionOptions);
   const { activities, close } = createActivities((text) => Runtime.instance().logger.warn(text));
   const common = {
     connection,
+    dataConverter,
     namespace: namespace ?? 'default',
     identity: `${sites.join('+')}/${hostname()}/${process.pid}`,
     shutdownGraceTime: GRACE_MS,
@@ -128,7 +132,7 @@ export async function runWorker({ sites, signal }: RunWorkerOptions): Promise<vo
     Worker.create({
       ...common,
       taskQueue: WORKFLOW_QUEUE,
-      workflowBundle: { codePath: WORKFLOW_BUNDLE_PATH },
+      workflowBundle: { codePath: WORKFLOW_BUNDLE_PATHS[bundle] },
       maxCachedWorkflows: CACHED_WORKFLOWS,
     }),
     ...sites.flatMap((site) => [

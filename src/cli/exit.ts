@@ -4,6 +4,7 @@
  */
 import { CommanderError } from 'commander';
 import { ClientError, type ClientErrorKind } from '../client.js';
+import { CodecError } from '../codec/key-ring.js';
 import { EXIT, OUTCOMES } from '../domain/run/outcomes.js';
 import { InventoryError } from '../inventory/index.js';
 import type { Io } from './io.js';
@@ -20,6 +21,7 @@ const CLIENT_EXIT: Readonly<Record<ClientErrorKind, number>> = {
   unreachable: EXIT.unreachable,
   'no-worker': EXIT.unreachable,
   'not-found': EXIT.badInput,
+  'codec-keys': EXIT.badInput,
   refused: OUTCOMES.refused.exit,
   'already-running': EXIT.alreadyRunning,
 };
@@ -32,7 +34,7 @@ export interface Failure {
 
 export function failureOf(error: unknown): Failure {
   if (error instanceof CommanderError) return { exit: error.exitCode === 0 ? EXIT.done : EXIT.badInput, message: '' };
-  if (error instanceof InventoryError || error instanceof UsageError)
+  if (error instanceof InventoryError || error instanceof UsageError || error instanceof CodecError)
     return { exit: EXIT.badInput, message: error.message };
   if (error instanceof ClientError) return { exit: CLIENT_EXIT[error.kind], message: error.message };
   const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -10,6 +10,7 @@ import {
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import { NamespaceNotFoundError } from '@temporalio/common';
+import { CodecError } from '../codec/key-ring.js';
 
 export type ClientErrorKind =
   /** No connection to Temporal, or its namespace isn't ready for us. */
@@ -19,6 +20,8 @@ export type ClientErrorKind =
   /** The run judged the request and said no; the message is its reason. */
   | 'refused'
   | 'already-running'
+  /** The keys for payloads cannot be used here, or the run's payloads need another one. */
+  | 'codec-keys'
   /** Temporal is there, but no worker answered in time. */
   | 'no-worker';
 
@@ -52,6 +55,7 @@ interface CallContext {
 export function clientError(error: unknown, { server, address }: CallContext): unknown {
   const cause = { cause: error };
   if (error instanceof ClientError) return error;
+  if (error instanceof CodecError) return new ClientError('codec-keys', error.message, cause);
   if (error instanceof WorkflowExecutionAlreadyStartedError) {
     return new ClientError(
       'already-running',

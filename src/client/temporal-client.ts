@@ -21,6 +21,7 @@ import type { Choice, Decision, Receipt } from '../domain/run/questions.js';
 import type { Contact, RunView, WorkflowState } from '../domain/run/view.js';
 import type { ServerSpec } from '../domain/spec.js';
 import type { ProvisionClient, Sighting, StartedRun, WatchOptions } from '../client.js';
+import { CodecError } from '../codec/key-ring.js';
 import { ClientError, clientError, rootMessage } from './client-error.js';
 import { knownRun, STATES } from './known-run.js';
 import { newEvents } from './new-events.js';
@@ -207,8 +208,10 @@ export class TemporalProvisionClient implements ProvisionClient {
       return await this.client.withDeadline(Date.now() + QUERY_LIMIT_MS, () =>
         this.handle(server).query<RunStatus>(QUERIES.status),
       );
-    } catch {
-      // Every way in which a query fails means the same here; whether Temporal itself is there, describe has shown.
+    } catch (error) {
+      // The run answers; it is this process that cannot read it.
+      if (error instanceof CodecError) throw clientError(error, { server, address: this.address });
+      // Every other way in which a query fails means the same here; whether Temporal itself is there, describe has shown.
       return null;
     }
   }
