@@ -71,6 +71,18 @@ describe('bad input ends with 2, says what would be right, and never reaches Tem
     ['gpu-provision approve h100-01', /--digest is missing: review the plan \(gpu-provision status h100-01\)/],
     ['gpu-provision cancel h100-01 --confirm h100-02', /--confirm h100-02 is not the server's name, h100-01/],
     ['gpu-provision inventory check /nowhere/inventory.yaml', /there is no such file/],
+    ['gpu-provision codec-server --port 65536', /--port 65536: expected a TCP port/],
+    [
+      'gpu-provision codec-server --origin http://ui/path',
+      /--origin http:\/\/ui\/path: expected scheme, host and port/,
+    ],
+    [
+      'gpu-provision codec-server --token hunter2',
+      /--token: found a text that is not shown here; expected a reference/,
+    ],
+    ['gpu-provision codec-server --token env:NOWHERE', /--token: the secret env:NOWHERE is not set/],
+    ['gpu-provision codec-server --host 0.0.0.0', /--host 0\.0\.0\.0 is reached from other machines/],
+    ['gpu-provision codec-server', /GPU_PROVISION_CODEC_KEYS is not set: there are no keys/],
   ];
 
   it.each(cases)('%s', async (line, message) => {

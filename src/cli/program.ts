@@ -5,6 +5,7 @@
 import { Command, Option } from 'commander';
 import { PHASE_NAMES } from '../domain/run/phases.js';
 import { cancel } from './commands/cancel.js';
+import { codecServer } from './commands/codec-server.js';
 import { approve, reject, resume } from './commands/decide.js';
 import { inventoryCheck } from './commands/inventory-check.js';
 import { plan } from './commands/plan.js';
@@ -60,6 +61,15 @@ export function gpuProvision(deps: Deps, done: Done): Command {
     .option('--site <name...>', "sites to serve (default: the inventory's)", [])
     .addOption(inventoryOption())
     .action(action(null, deps, done, worker));
+
+  program
+    .command('codec-server')
+    .description("decrypt payloads for Temporal's UI and CLI, where runs are encrypted")
+    .option('--port <number>', 'TCP port to listen on', '8081')
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--origin <url...>', 'pages that may ask: where the UI is, http://127.0.0.1:8080', [])
+    .option('--token <reference>', 'secret that callers send as Authorization: Bearer')
+    .action(action(null, deps, done, codecServer));
 
   const inventory = program.command('inventory').description('look at the inventory');
   output(inventory.command('check').description('check an inventory and the files it names; needs no Temporal'))
