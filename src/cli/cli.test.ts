@@ -128,6 +128,14 @@ describe('without Temporal', () => {
     expect(ran).toEqual(lines.map((line) => ({ line, exit: 8, error })));
   });
 
+  it('keys for payloads that cannot be used are named before anything is asked', async () => {
+    const io = recordedIo({ env: { GPU_PROVISION_CODEC_KEYS: 'file:/nowhere/keys', ...inventoryEnv() } });
+    expect(await runCli(startProvision, ['--server', 'h100-01'], io)).toBe(2);
+    expect(io.err()).toBe(
+      'GPU_PROVISION_CODEC_KEYS: the secret file:/nowhere/keys cannot be read: there is no such file\n',
+    );
+  });
+
   it('a broken Temporal configuration is named', async () => {
     const io = recordedIo({
       env: { TEMPORAL_CONFIG_FILE: '/nowhere/temporal.toml', TEMPORAL_PROFILE: 'fra1', ...inventoryEnv() },

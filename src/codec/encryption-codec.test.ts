@@ -80,6 +80,16 @@ describe('an encrypted payload', () => {
     );
   });
 
+  it('may be of a payload without bytes, in each way in which the SDK has none', async () => {
+    const codec = await codecOf(NEW);
+    const metadata = { encoding: Buffer.from('binary/null') };
+    for (const empty of [{ metadata }, { metadata, data: null }, { metadata, data: [] as unknown as Uint8Array }]) {
+      const [back] = await codec.decode(await codec.encode([empty]));
+      expect(defaultPayloadConverter.fromPayload(back ?? {})).toBeUndefined();
+      expect(back?.data).toHaveLength(0);
+    }
+  });
+
   it('is opened by every key that is kept, and made by the first', async () => {
     const old = await encrypted('from May', OLD);
     const rotated = await codecOf(NEW, OLD);
@@ -149,7 +159,7 @@ describe('keys that cannot be used are refused without being shown', () => {
     [
       'a variable that is not set',
       { GPU_PROVISION_CODEC_KEYS: 'env:NOWHERE' },
-      "GPU_PROVISION_CODEC_KEYS: the secret env:NOWHERE is not set in the worker's environment",
+      'GPU_PROVISION_CODEC_KEYS: the secret env:NOWHERE is not set in the environment',
     ],
     ['no id', { K: key }, 'line 1 of GPU_PROVISION_CODEC_KEYS (env:K): found a line of another form; expected ID: KEY'],
     [

@@ -76,7 +76,8 @@ function pack({ metadata, data }: Payload): Buffer {
   const header = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
   const length = Buffer.alloc(LENGTH_BYTES);
   length.writeUInt32BE(header.length);
-  return Buffer.concat([length, header, data ?? Buffer.alloc(0)]);
+  // Copied: where there are no bytes, the SDK has an empty array that is no buffer.
+  return Buffer.concat([length, header, Buffer.from(data ?? [])]);
 }
 
 function unpack(bytes: Buffer): Payload {

@@ -48,8 +48,8 @@ export async function readSecretFile(ref: SecretRef, written: string, { home, wa
 }
 
 const FILE_ERRORS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file on the worker',
-  EACCES: "the worker's user may not read it",
+  ENOENT: 'there is no such file',
+  EACCES: 'the user of this process may not read it',
   EISDIR: 'it is a directory',
   ENOTDIR: 'part of the path is not a directory',
 };

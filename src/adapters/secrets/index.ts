@@ -36,7 +36,7 @@ export function createSecretSource(options: SecretSourceOptions = {}): SecretSou
     file: (ref, path) => readSecretFile(ref, path, { home, warn: warnOnce }),
     env: (ref, name) => {
       const value = env[name];
-      if (value === undefined) throw unreadable(ref, "is not set in the worker's environment");
+      if (value === undefined) throw unreadable(ref, 'is not set in the environment');
       return value;
     },
     command: (ref, words) => readSecretFromCommand(ref, words, { env }),

@@ -6,6 +6,8 @@ import { REDACTED, Redactor } from './redactor.js';
 /** With everything that encodings treat differently. */
 const SECRET = 'p4$$ "wörd"/\\+&?x';
 
+const SECRET_TOKEN = 'q7Zt-Vb2x.Lw9mKd4';
+
 function knowing(...secrets: readonly string[]): Redactor {
   const redactor = new Redactor();
   for (const secret of secrets) redactor.remember(secret);
@@ -55,6 +57,29 @@ describe('a secret that was read is taken out', () => {
     expect(redactor.text(`> ${line}`)).toBe(`> ${REDACTED}`);
     expect(redactor.text('401 for puller:hunter2hunter2 at https://mirror.example:5000')).toBe(
       `401 for puller:${REDACTED} at https://mirror.example:5000`,
+    );
+  });
+
+  it.each([
+    ['its end', '[redacted] was sent, got 40', SECRET_TOKEN.slice(5)],
+    ['its beginning', '[redacted] was sent, got 40', SECRET_TOKEN.slice(0, -5)],
+  ])('and what is left of it in a message that was cut: all but %s', (_what, shown, left) => {
+    expect(knowing(SECRET_TOKEN).text(`${left} was sent, got 40`)).toBe(shown);
+    const hex = Buffer.from(SECRET_TOKEN).toString('hex');
+    expect(knowing(SECRET_TOKEN).text(`${hex.slice(7)} or ${hex.slice(0, -7)}`)).toBe('[redacted] or [redacted]');
+  });
+
+  it('but not what it has in common with other texts', () => {
+    const redactor = knowing('https://hooks.example.org/services/T0/B0/XXXXXXXXXXXXXXXX');
+    expect(redactor.text('https://mirror.example.org/ubuntu')).toBe('https://mirror.example.org/ubuntu');
+    const file = knowing('mirrors:\n  docker.io: {}\n');
+    expect(file.text('mirrors:\n  quay.io')).toBe('mirrors:\n  quay.io');
+  });
+
+  it('one after the other, with what stands between them', () => {
+    const redactor = knowing('correct-horse', 'battery-staple');
+    expect(redactor.text('correct-horsebattery-staple, correct-horse/battery-staple')).toBe(
+      '[redacted][redacted], [redacted]/[redacted]',
     );
   });
 

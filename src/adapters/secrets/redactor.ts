@@ -10,6 +10,8 @@ export const REDACTED = '[redacted]';
 
 /** Shorter ones occur in ordinary text: taking `calvin` or `ubuntu` out would make messages unreadable, and show what it is. */
 const MIN_SECRET_CHARACTERS = 8;
+/** Of a longer secret whose rest was cut off: more than secrets have in common with other texts, such as `https://` or `-----BEGIN`. */
+const MAX_FRAGMENT_CHARACTERS = 16;
 
 /** `$1` and `$3` stay. */
 const FORMS: readonly RegExp[] = [
@@ -24,21 +26,29 @@ const FORMS: readonly RegExp[] = [
   /()(LS0tLS1CRUdJTi[A-Za-z0-9+/=]+)()/g,
 ];
 
+/** A secret in one encoding. */
+interface Needle {
+  readonly text: string;
+  /** So many characters of its beginning or its end are taken out too: messages are cut to a length, perhaps within a secret. */
+  readonly least: number;
+}
+
 export class Redactor {
   private readonly known = new Set<string>();
-  private pattern: RegExp | null = null;
+  private readonly byHead = new Map<string, Needle[]>();
+  private readonly byTail = new Map<string, Needle[]>();
 
   /** From now on taken out, and its parts that are secrets by themselves. */
   remember(secret: string): void {
-    const before = this.known.size;
     for (const part of [secret, ...secretParts(secret)]) {
-      if (part.length >= MIN_SECRET_CHARACTERS) this.known.add(part);
+      if (part.length < MIN_SECRET_CHARACTERS || this.known.has(part)) continue;
+      this.known.add(part);
+      for (const text of encodingsOf(part)) this.learn(text, /\s/.test(part));
     }
-    if (this.known.size > before) this.pattern = null;
   }
 
   text(text: string): string {
-    const byValue = this.known.size === 0 ? text : text.replaceAll(this.knownPattern(), REDACTED);
+    const byValue = this.known.size === 0 ? text : this.withoutKnown(text);
     return FORMS.reduce((left, form) => left.replaceAll(form, `$1${REDACTED}$3`), byValue);
   }
 
@@ -69,18 +79,51 @@ export class Redactor {
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [this.text(key), this.deep(item)]));
   }
 
-  private knownPattern(): RegExp {
-    // The longest first: of a secret that contains another one nothing must stay.
-    this.pattern ??= new RegExp(
-      [...new Set([...this.known].flatMap(encodingsOf))]
-        .filter((text) => text.length >= MIN_SECRET_CHARACTERS)
-        .toSorted((a, b) => b.length - a.length)
-        .map(escaped)
-        .join('|'),
-      'g',
-    );
-    return this.pattern;
+  /** @param whole Of files with ordinary words in them, only the whole is a secret. */
+  private learn(text: string, whole: boolean): void {
+    if (text.length < MIN_SECRET_CHARACTERS) return;
+    const fragment = Math.min(Math.ceil(text.length / 2), MAX_FRAGMENT_CHARACTERS);
+    const needle = { text, least: whole ? text.length : Math.max(fragment, MIN_SECRET_CHARACTERS) };
+    const put = (into: Map<string, Needle[]>, key: string): unknown =>
+      into.set(key, [...(into.get(key) ?? []), needle]);
+    put(this.byHead, text.slice(0, MIN_SECRET_CHARACTERS));
+    put(this.byTail, text.slice(-MIN_SECRET_CHARACTERS));
   }
+
+  /** One pass, whatever the number of secrets. */
+  private withoutKnown(text: string): string {
+    let out = '';
+    let done = 0;
+    for (let at = 0; at + MIN_SECRET_CHARACTERS <= text.length; at += 1) {
+      const window = text.slice(at, at + MIN_SECRET_CHARACTERS);
+      const ahead = longest(this.byHead.get(window), (needle) => agreement(text, at, needle, 0, 1));
+      const last = at + MIN_SECRET_CHARACTERS - 1;
+      const behind = longest(this.byTail.get(window), (needle) => agreement(text, last, needle, needle.length - 1, -1));
+      if (ahead === 0 && behind === 0) continue;
+      const start = behind === 0 ? at : Math.max(done, last + 1 - behind);
+      out += `${text.slice(done, start)}${REDACTED}`;
+      done = Math.max(at + ahead, behind === 0 ? 0 : last + 1);
+      at = done - 1;
+    }
+    return out + text.slice(done);
+  }
+}
+
+/** How many characters agree from these two places on, in this direction. */
+function agreement(text: string, at: number, needle: string, from: number, step: 1 | -1): number {
+  let count = 0;
+  while (count < needle.length && text[at + count * step] === needle[from + count * step]) count += 1;
+  return count;
+}
+
+/** The longest agreement that is enough; 0 for none. */
+function longest(needles: readonly Needle[] | undefined, agreed: (needle: string) => number): number {
+  let most = 0;
+  for (const { text, least } of needles ?? []) {
+    const count = agreed(text);
+    if (count >= least && count > most) most = count;
+  }
+  return most;
 }
 
 /** Of this process. */
@@ -97,8 +140,4 @@ function secretParts(secret: string): readonly string[] {
   // A key that is printed with other line ends, or only in part.
   const lines = [...secret.matchAll(PEM_LINE)].map(([line]) => line);
   return [password, ...fields, ...lines].filter((part) => part !== undefined);
-}
-
-function escaped(text: string): string {
-  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
 }
