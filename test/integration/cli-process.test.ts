@@ -1,73 +1,41 @@
 /**
  * The command as a process of its own: exit codes, streams and Ctrl-C as a shell sees them.
  */
-import { execFile, spawn } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import ssh2 from 'ssh2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTemporal, type TemporalServer } from '../../lab/tools/start-temporal.js';
 import { connectProvision } from '../../src/client.js';
 import { EXAMPLE, ExampleSite } from '../../src/inventory/example-site.js';
+import { BuiltProduct, type Ended } from '../support/built-product.js';
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-/** Inside the repository, so that packages are found from there. */
-const BUILT = `${ROOT}node_modules/.cache/gpu-provision/cli-process`;
 const BUILD_LIMIT_MS = 120_000;
 
 const site = new ExampleSite();
 let temporal: TemporalServer;
+let product: BuiltProduct;
 
 beforeAll(async () => {
-  mkdirSync(BUILT, { recursive: true });
-  writeFileSync(`${BUILT}/package.json`, '{ "type": "module" }\n');
   site.put('secrets/id_ed25519', ssh2.utils.generateKeyPairSync('ed25519').private);
   site.put('secrets/k3s-token', 'token\n');
   site.put('known_hosts', `192.0.2.11 ${ssh2.utils.generateKeyPairSync('ed25519').public.trim()}\n`);
   site.put('inventory.yaml', EXAMPLE);
-  [temporal] = await Promise.all([startTemporal(), build()]);
+  [temporal, product] = await Promise.all([startTemporal(), BuiltProduct.build({ bundles: false })]);
 }, BUILD_LIMIT_MS);
 afterAll(async () => {
   site.remove();
   await temporal.stop();
+  await product.remove();
 });
 
-/** Type errors are the type check's to report; only whether there is something to run matters here. */
-function build(): Promise<void> {
-  const tsc = `${ROOT}node_modules/typescript/bin/tsc`;
-  return new Promise((resolve) => {
-    execFile(process.execPath, [tsc, '-p', `${ROOT}tsconfig.build.json`, '--outDir', BUILT], () => resolve());
-  });
-}
+type OnLine = Parameters<BuiltProduct['command']>[3];
 
-interface Ended {
-  readonly exit: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** Runs a program without a terminal; `onLine` sees each line of stderr and may send a signal. */
 function program(
   name: 'main' | 'start-provision',
   words: readonly string[],
   env: Record<string, string>,
-  onLine: (line: string, kill: (signal: NodeJS.Signals) => void) => void = () => undefined,
+  onLine?: OnLine,
 ): Promise<Ended> {
-  const child = spawn(process.execPath, [`${BUILT}/src/cli/${name}.js`, ...words], {
-    env: { PATH: process.env['PATH'], GPU_PROVISION_INVENTORY: site.path, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (data: Buffer) => (out += data.toString()));
-  createInterface({ input: child.stderr }).on('line', (line) => {
-    err += `${line}\n`;
-    onLine(line, (signal) => child.kill(signal));
-  });
-  return new Promise((resolve) => {
-    child.on('close', (exit) => resolve({ exit, out, err }));
-  });
+  return product.command(name, words, { GPU_PROVISION_INVENTORY: site.path, ...env }, onLine);
 }
 
 describe('start-provision', () => {
@@ -116,6 +84,7 @@ describe('gpu-provision', () => {
       'resume',
       'cancel',
       'worker',
+      'codec-server',
       'inventory',
     ]) {
       expect(out).toContain(`  ${verb} `);

@@ -21,6 +21,8 @@ export type BmcFaultEffect =
   | 'no-answer'
   /** Refuses every login, as after a password rotation. */
   | 'wrong-credentials'
+  /** The same, and says in its refusal which password was sent. */
+  | 'repeats-password'
   /** Declines to cut or cycle the power. */
   | 'power-cycle-refused'
   /** Accepts a reset and does nothing. */

@@ -82,6 +82,7 @@ class RedfishService {
 
   private logIn(body: unknown): Answer {
     if (this.faults.strikes('wrong-credentials')) return refusal(401, 'the user name or password is wrong');
+    if (this.faults.strikes('repeats-password')) return refusal(401, `wrong login: ${JSON.stringify(body)}`);
     const session = this.faults.strikes('sessions-exhausted') ? 'full' : this.sessions.create(body);
     if (session === 'refused') return refusal(401, 'the user name or password is wrong');
     if (session === 'full') return refusal(503, 'the number of sessions exceeds the limit');
