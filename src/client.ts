@@ -65,6 +65,8 @@ export interface ProvisionClient {
   cancel(server: string): Promise<void>;
   /** Waits, without limit, until the run is over. */
   result(server: string): Promise<RunView>;
+  /** New runs go to this version of the deployment. Kind `refused` when its workers don't serve all task queues of the version before. */
+  setCurrentVersion(deployment: string, buildId: string): Promise<void>;
   /** How many workers polled this task queue lately (the server remembers for about five minutes). */
   workersPolling(queue: string): Promise<number>;
   close(): Promise<void>;

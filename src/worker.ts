@@ -28,6 +28,7 @@ import { loadDataConverter } from './codec/data-converter.js';
 import { hostQueue, watchQueue, WORKFLOW_QUEUE } from './domain/run/messages.js';
 import type { PhaseName } from './domain/run/phases.js';
 import { installWorkerLog } from './worker-log.js';
+import { ownBuildId, pinned } from './worker-version.js';
 import { WORKFLOW_BUNDLE_PATHS } from './workflow-bundle-path.js';
 
 /** Changes to hosts at a time: each holds an SSH connection and may run apt or update-initramfs. */
@@ -110,10 +111,12 @@ export interface RunWorkerOptions {
   readonly sites: readonly string[];
   /** Aborted: finish what runs and return. */
   readonly signal?: AbortSignal;
+  /** Name of the worker deployment that this worker is a version of; without it runs go to whichever worker is there. */
+  readonly deployment?: string;
 }
 
 /** Serves until the signal aborts, or SIGINT or SIGTERM. The connection is Temporal's standard environment configuration. */
-export async function runWorker({ sites, signal }: RunWorkerOptions): Promise<void> {
+export async function runWorker({ sites, signal, deployment }: RunWorkerOptions): Promise<void> {
   installWorkerLog();
   const { connectionOptions, namespace } = loadClientConnectConfig();
   const dataConverter = await loadDataConverter(process.env);
@@ -127,6 +130,7 @@ export async function runWorker({ sites, signal }: RunWorkerOptions): Promise<vo
     identity: `${sites.join('+')}/${hostname()}/${process.pid}`,
     shutdownGraceTime: GRACE_MS,
     shutdownForceTime: FORCE_MS,
+    ...(deployment === undefined ? {} : { workerDeploymentOptions: pinned(deployment, await ownBuildId()) }),
   };
   const workers = await Promise.all([
     Worker.create({

@@ -71,6 +71,7 @@ describe('bad input ends with 2, says what would be right, and never reaches Tem
     ['gpu-provision approve h100-01', /--digest is missing: review the plan \(gpu-provision status h100-01\)/],
     ['gpu-provision cancel h100-01 --confirm h100-02', /--confirm h100-02 is not the server's name, h100-01/],
     ['gpu-provision inventory check /nowhere/inventory.yaml', /there is no such file/],
+    ['gpu-provision set-current-version', /required option '--deployment <name>' not specified/],
     ['gpu-provision codec-server --port 65536', /--port 65536: expected a TCP port/],
     [
       'gpu-provision codec-server --origin http://ui/path',
@@ -95,6 +96,15 @@ describe('bad input ends with 2, says what would be right, and never reaches Tem
     const { exit, io } = await cli(START, {}, recordedIo());
     expect(io.err()).toContain('./inventory.yaml');
     expect(exit).toBe(2);
+  });
+});
+
+describe('set-current-version', () => {
+  it('makes the named version current, and says what that means for runs under way', async () => {
+    const { exit, io, client } = await cli('gpu-provision set-current-version --deployment workers --build-id 2');
+    expect(exit).toBe(0);
+    expect(client.current).toBe('workers 2');
+    expect(io.out()).toContain('new runs go to version 2 of workers; runs under way stay with their version');
   });
 });
 

@@ -9,6 +9,7 @@ import { codecServer } from './commands/codec-server.js';
 import { approve, reject, resume } from './commands/decide.js';
 import { inventoryCheck } from './commands/inventory-check.js';
 import { plan } from './commands/plan.js';
+import { setCurrentVersion } from './commands/set-current-version.js';
 import { start } from './commands/start.js';
 import { status } from './commands/status.js';
 import { watch } from './commands/watch.js';
@@ -59,8 +60,20 @@ export function gpuProvision(deps: Deps, done: Done): Command {
     .command('worker')
     .description('serve the runs of a site')
     .option('--site <name...>', "sites to serve (default: the inventory's)", [])
+    .option(
+      '--deployment <name>',
+      'serve as a version of this worker deployment: runs stay with the version that began them',
+    )
     .addOption(inventoryOption())
     .action(action(null, deps, done, worker));
+
+  output(
+    program
+      .command('set-current-version')
+      .description('let new runs go to one version of the workers; the others finish what they began')
+      .requiredOption('--deployment <name>', 'as the workers were started with')
+      .option('--build-id <id>', "the version (default: this program's own)"),
+  ).action(action(null, deps, done, setCurrentVersion));
 
   program
     .command('codec-server')

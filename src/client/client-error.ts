@@ -41,7 +41,9 @@ export class ClientError extends Error {
 const GRPC = {
   invalidArgument: 3,
   deadlineExceeded: 4,
+  notFound: 5,
   permissionDenied: 7,
+  failedPrecondition: 9,
   unavailable: 14,
   unauthenticated: 16,
 };
@@ -97,6 +99,8 @@ export function clientError(error: unknown, { server, address }: CallContext): u
     return unreachable(address, grpc.details, error);
   if (grpc?.code === GRPC.permissionDenied || grpc?.code === GRPC.unauthenticated)
     return unreachable(address, grpc.details, error);
+  if (grpc?.code === GRPC.notFound || grpc?.code === GRPC.failedPrecondition)
+    return new ClientError('refused', `Temporal at ${address} says: ${grpc.details}`, cause);
   return error;
 }
 

@@ -130,6 +130,18 @@ export class TemporalProvisionClient implements ProvisionClient {
     return this.status(server);
   }
 
+  async setCurrentVersion(deployment: string, buildId: string): Promise<void> {
+    const request = {
+      namespace: this.namespace,
+      deploymentName: deployment,
+      buildId,
+      identity: this.client.options.identity,
+    };
+    await this.call(`version ${buildId} of deployment ${deployment}`, () =>
+      this.client.workflowService.setWorkerDeploymentCurrentVersion(request),
+    );
+  }
+
   async workersPolling(queue: string): Promise<number> {
     const count = async (taskQueueType: TaskQueueType): Promise<number> => {
       const answer = await this.client.workflowService.describeTaskQueue({

@@ -28,6 +28,8 @@ export interface ScriptedClient extends ProvisionClient {
   readonly decided: { readonly choice: Choice; readonly decision: Decision }[];
   readonly cancelled: string[];
   closed: boolean;
+  /** `DEPLOYMENT BUILD-ID` that was made current. */
+  current: string | null;
 }
 
 export function scriptedClient(script: Script): ScriptedClient {
@@ -48,6 +50,7 @@ export function scriptedClient(script: Script): ScriptedClient {
     decided: [],
     cancelled: [],
     closed: false,
+    current: null,
     async start(input, options) {
       may('start');
       const attach = options?.attach ?? false;
@@ -88,6 +91,10 @@ export function scriptedClient(script: Script): ScriptedClient {
     },
     async workersPolling() {
       return workers;
+    },
+    async setCurrentVersion(deployment, buildId) {
+      may('setCurrentVersion');
+      client.current = `${deployment} ${buildId}`;
     },
     async close() {
       client.closed = true;

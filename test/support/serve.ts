@@ -2,7 +2,14 @@
  * A worker for one site, in this process: workflows and activities on queues of that site's name, so that files of a tier share a server.
  * @module
  */
-import { DefaultLogger, Runtime, Worker, makeTelemetryFilterString, type NativeConnection } from '@temporalio/worker';
+import {
+  DefaultLogger,
+  Runtime,
+  Worker,
+  makeTelemetryFilterString,
+  type NativeConnection,
+  type WorkerDeploymentOptions,
+} from '@temporalio/worker';
 import { inject } from 'vitest';
 import { hostQueue, watchQueue } from '../../src/domain/run/messages.js';
 
@@ -17,8 +24,9 @@ export async function serve(
   site: string,
   activities: object,
   forceMs: number,
+  version: { readonly workerDeploymentOptions?: WorkerDeploymentOptions } = {},
 ): Promise<() => Promise<void>> {
-  const common = { connection, shutdownGraceTime: 100, shutdownForceTime: forceMs };
+  const common = { connection, shutdownGraceTime: 100, shutdownForceTime: forceMs, ...version };
   const workers = await Promise.all([
     Worker.create({ ...common, taskQueue: site, workflowBundle: { codePath: inject('workflowBundle') } }),
     Worker.create({ ...common, taskQueue: hostQueue(site), activities }),

@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
-import { kubeconfigFor, loadOrCreatePki, type Pki } from '../../../lab/cluster/api/pki.js';
-import { startRealApi, type RealApi } from '../../../lab/cluster/real-api/server.js';
+import { kubeconfigFor, createPki, type Pki } from '../../../lab/cluster/api/pki.js';
+import { startApiServer, type ApiServer } from '../../../lab/cluster/api/server.js';
 import { describeWith } from '../../../test/support/skip-unless.js';
 import type { SecretRef } from '../../domain/spec.js';
 import { createSecretSource, redactor } from './index.js';
@@ -14,7 +14,7 @@ const PASSWORD = 'admin:swordfish';
 
 let folder: string;
 let pki: Pki;
-let api: RealApi;
+let api: ApiServer;
 
 /** The next readings use this kubeconfig, as a worker would. */
 async function useKubeconfig(text: string): Promise<void> {
@@ -36,8 +36,8 @@ async function refusal(ref: SecretRef): Promise<string> {
 describeWith('a Secret of a real API server', ['go'], 'golang (1.21 or newer)', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'gpu-provision-kubernetes-secret-'));
-    pki = await loadOrCreatePki(new Map(), ['127.0.0.1']);
-    api = await startRealApi(folder, pki);
+    pki = await createPki(['127.0.0.1']);
+    api = await startApiServer(folder, pki);
     const secret = {
       apiVersion: 'v1',
       kind: 'Secret',
@@ -75,7 +75,7 @@ describeWith('a Secret of a real API server', ['go'], 'golang (1.21 or newer)', 
     [
       'credentials that the API does not know',
       async () => {
-        const stranger = await loadOrCreatePki(new Map(), ['127.0.0.1']);
+        const stranger = await createPki(['127.0.0.1']);
         await useKubeconfig(kubeconfigFor({ ...stranger, ca: pki.ca }, `https://127.0.0.1:${api.port}`));
       },
       "the API does not accept the worker's credentials",

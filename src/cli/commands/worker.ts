@@ -7,6 +7,7 @@ export interface WorkerArgs {
   /** Sites to serve; the inventory's when empty. */
   readonly site: readonly string[];
   readonly inventory?: string;
+  readonly deployment?: string;
 }
 
 /** Serves runs until Ctrl-C or SIGTERM; activities under way are finished or handed back first. */
@@ -14,7 +15,10 @@ export async function worker({ io }: Deps, args: WorkerArgs): Promise<number> {
   const sites = args.site.length > 0 ? args.site : [loadInventory(inventoryPath(args.inventory, io)).site];
   // Loaded only here: it brings the adapters and the native part of Temporal, which no other command needs.
   const { runWorker } = await import('../../worker.js');
-  io.stderr(`worker for site ${sites.join(', ')}; Ctrl-C stops it\n`);
-  await runWorker({ sites: [...sites], signal: io.signal });
+  const { ownBuildId } = await import('../../worker-version.js');
+  const { deployment } = args;
+  const version = deployment === undefined ? '' : `, version ${await ownBuildId()} of ${deployment}`;
+  io.stderr(`worker for site ${sites.join(', ')}${version}; Ctrl-C stops it\n`);
+  await runWorker({ sites: [...sites], signal: io.signal, ...(deployment === undefined ? {} : { deployment }) });
   return EXIT.done;
 }
