@@ -119,6 +119,18 @@ describe('a secret that was read is taken out', () => {
   });
 });
 
+describe('an error whose message cannot be assigned', () => {
+  it('is treated all the same', () => {
+    const redactor = knowing(SECRET_TOKEN);
+    const said = new DOMException(`no answer to ${SECRET_TOKEN}`, 'TimeoutError');
+    expect(redactor.error(said)).toBe(said);
+    expect(said).toMatchObject({ name: 'TimeoutError', message: `no answer to ${REDACTED}` });
+    const ordinary = AbortSignal.abort().reason as Error;
+    expect(redactor.error(new Error('stopped', { cause: ordinary }))).toMatchObject({ cause: ordinary });
+    expect(ordinary.message).toBe('This operation was aborted');
+  });
+});
+
 describe('what has the form of a secret is taken out without being known', () => {
   it.each([
     [
@@ -144,4 +156,21 @@ describe('what has the form of a secret is taken out without being known', () =>
   ])('and ordinary text stays: %s', (text) => {
     expect(new Redactor().text(text)).toBe(text);
   });
+
+  it.each(['ipmitool ', 'a-', 'a:', 'https://a:', '--token', 'LS0tLS1CRUdJTi', '-----BEGIN PRIVATE KEY-----'])(
+    'in time that grows with the length of a text, not with its square: %s',
+    (unit) => {
+      const redactor = knowing(SECRET_TOKEN);
+      const seconds = (length: number): number => {
+        const text = unit.repeat(Math.ceil(length / unit.length));
+        const before = performance.now();
+        redactor.text(text);
+        return (performance.now() - before) / 1_000;
+      };
+      seconds(1_000);
+      // Half a second for the largest result that Temporal takes, on a busy machine many times that; the square would take an hour.
+      expect(seconds(2_000_000)).toBeLessThan(30);
+    },
+    60_000,
+  );
 });

@@ -13,13 +13,13 @@ const MIN_SECRET_CHARACTERS = 8;
 /** Of a longer secret whose rest was cut off: more than secrets have in common with other texts, such as `https://` or `-----BEGIN`. */
 const MAX_FRAGMENT_CHARACTERS = 16;
 
-/** `$1` and `$3` stay. */
+/** `$1` and `$3` stay. What may be long has a limit: the time of a search must not grow with the square of a host's output. */
 const FORMS: readonly RegExp[] = [
-  /(\bipmitool\b[^\n]*?\s-P\s*)(\S+)()/g,
+  /(\bipmitool\b[^\n]{0,500}?\s-P\s*)(\S+)()/g,
   /(--(?:password|passwd|token|secret|api-key)[= ])(\S+)()/gi,
   /(\b[A-Z0-9_]*(?:PASSWORD|PASSWD|TOKEN|SECRET)=)([^\s'"]+|'[^']*'|"[^"]*")()/g,
   /("(?:password|passwd|identity_?token|client-key-data)"\s*:\s*")([^"]+)(")/gi,
-  /(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:)([^\s/@]+)(@)/gi,
+  /(\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s/:@]*:)([^\s/@]+)(@)/gi,
   /(\bauthorization["']?\s*:\s*["']?(?:basic|bearer)\s+)([^\s"']+)()/gi,
   /()(-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$))()/g,
   // The same in base64, as a kubeconfig has it; certificates begin alike.
@@ -62,10 +62,10 @@ export class Redactor {
     const seen = new Set<unknown>();
     for (let at = error; at instanceof Error && !seen.has(at); at = at.cause) {
       seen.add(at);
-      at.message = this.text(at.message);
-      if (at.stack !== undefined) at.stack = this.text(at.stack);
+      replace(at, 'message', this.text(at.message));
+      if (at.stack !== undefined) replace(at, 'stack', this.text(at.stack));
       // As an ApplicationFailure has it.
-      if ('details' in at) at.details = this.deep(at.details);
+      if ('details' in at) replace(at, 'details', this.deep(at.details));
     }
     return error;
   }
@@ -107,6 +107,13 @@ export class Redactor {
     }
     return out + text.slice(done);
   }
+}
+
+/** Some errors of the platform, such as that of an aborted signal, have a message that cannot be assigned. */
+function replace(error: Error, key: 'message' | 'stack' | 'details', value: unknown): void {
+  if (Reflect.get(error, key) === value) return;
+  const enumerable = Object.getOwnPropertyDescriptor(error, key)?.enumerable ?? false;
+  Object.defineProperty(error, key, { value, enumerable, writable: true, configurable: true });
 }
 
 /** How many characters agree from these two places on, in this direction. */
