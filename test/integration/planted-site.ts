@@ -104,6 +104,11 @@ export class PlantedSite {
     };
   }
 
+  /** How command lines of ipmitool for its BMC begin; others on this machine may use it too. */
+  get ipmitool(): string {
+    return `ipmitool -I lanplus -H 127.0.0.1 -p ${this.ipmi.port} `;
+  }
+
   keep(name: string): string {
     return join(this.folder, 'keep', name);
   }

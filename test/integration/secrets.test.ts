@@ -73,7 +73,7 @@ async function provision(server: string, name: string, more: Environment = {}): 
 describeWith('secrets planted everywhere', ['ipmitool', 'ipmi_sim'], 'ipmitool openipmi', () => {
   beforeAll(async () => {
     site = await PlantedSite.start();
-    processes = new ProcessList('ipmitool ');
+    processes = new ProcessList(site.ipmitool);
   }, BUILD_LIMIT_MS);
 
   afterAll(async () => {
@@ -96,7 +96,7 @@ describeWith('secrets planted everywhere', ['ipmitool', 'ipmi_sim'], 'ipmitool o
       expect(findSecrets(site.secrets, artefacts)).toEqual([]);
       expect(await said('h100-02')).toContain('[redacted]');
       expect(await said('h100-01')).toMatch(/wrong login: .*\[redacted\]/);
-      expect(String(artefacts.get('command lines'))).toContain('ipmitool -I lanplus');
+      expect(String(artefacts.get('command lines'))).toContain(site.ipmitool);
       expect(processes.environments.size).toBeGreaterThan(0);
       for (const environment of processes.environments) {
         // Only its user and root can read these.

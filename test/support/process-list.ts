@@ -26,7 +26,9 @@ export class ProcessList {
       const commandLine = read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim();
       if (commandLine === '') continue;
       this.commandLines.add(commandLine);
-      if (commandLine.startsWith(this.watched)) this.environments.add(read(`/proc/${pid}/environ`));
+      if (!commandLine.startsWith(this.watched)) continue;
+      const environment = read(`/proc/${pid}/environ`);
+      if (environment !== '') this.environments.add(environment);
     }
   }
 }
