@@ -8,11 +8,14 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { unzip } from './unzip.js';
 import type { Workshop } from './workshop.js';
 
 export interface Archive {
+  /** Of a .tar.gz or a .zip. */
   readonly url: string;
-  /** Of the .tar.gz. */
+  /** Of the request. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly sha256: string;
   /** Folder levels of the archive to leave out. */
   readonly strip: number;
@@ -27,26 +30,32 @@ const REPORT_EVERY_BYTES = 16 * 1024 * 1024;
 
 /** Downloads, checks and unpacks into `folder`. */
 export async function downloadArchive(archive: Archive, folder: string, workshop: Workshop): Promise<void> {
-  const file = join(folder, 'archive.tar.gz');
-  const found = await save(archive.url, file, workshop);
+  const isZip = archive.url.endsWith('.zip');
+  const file = join(folder, isZip ? 'archive.zip' : 'archive.tar.gz');
+  const found = await save(archive, file, workshop);
   if (found !== archive.sha256) {
     throw new Error(`${archive.url}: SHA-256 is ${found}, expected ${archive.sha256}; not used`);
   }
-  await workshop.run(['tar', '-xzf', file, '-C', folder, `--strip-components=${archive.strip}`], {
-    timeoutSeconds: UNPACK_TIMEOUT_SECONDS,
-  });
+  if (isZip) await unzip(file, folder, archive.strip);
+  else await untar(file, folder, archive.strip, workshop);
   await rm(file);
 }
 
+async function untar(file: string, folder: string, strip: number, workshop: Workshop): Promise<void> {
+  await workshop.run(['tar', '-xzf', file, '-C', folder, `--strip-components=${strip}`], {
+    timeoutSeconds: UNPACK_TIMEOUT_SECONDS,
+  });
+}
+
 /** SHA-256 of what was saved, hexadecimal. */
-async function save(url: string, file: string, workshop: Workshop): Promise<string> {
+async function save({ url, headers = {} }: Archive, file: string, workshop: Workshop): Promise<string> {
   const stop = new AbortController();
   let timer = setTimeout(
     () => stop.abort(new Error(`${url}: no answer in ${ANSWER_TIMEOUT_SECONDS} s`)),
     ANSWER_TIMEOUT_SECONDS * 1000,
   );
   try {
-    const response = await workshop.fetch(url, { signal: stop.signal });
+    const response = await workshop.fetch(url, { headers, signal: stop.signal });
     if (!response.ok || response.body === null) throw new Error(`${url}: HTTP ${response.status}`);
     const total = Number(response.headers.get('content-length') ?? 0);
     const hash = createHash('sha256');

@@ -1,13 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { downloadArchive } from './download.js';
 import { temporalCli } from './temporal-cli.js';
 import { temporalTestServer } from './temporal-test-server.js';
-import { thisMachine, type Workshop } from './workshop.js';
+import type { Workshop } from './workshop.js';
 
 let root: string;
 let ran: (readonly string[])[];
@@ -20,15 +17,14 @@ afterEach(() => rm(root, { recursive: true }));
 type Program = (argv: readonly string[], env: Readonly<Record<string, string>>) => string | Promise<string>;
 
 /** A machine without network whose programs are these. */
-function machine(programs: Readonly<Record<string, Program>>, fetched?: typeof fetch): Workshop {
+function machine(programs: Readonly<Record<string, Program>>): Workshop {
   return {
     env: { PATH: join(root, 'bin') },
     platform: 'linux',
     arch: 'x64',
     cacheDir: join(root, 'cache'),
-    fetch:
-      fetched ??
-      (() => Promise.reject(new TypeError('fetch failed', { cause: new Error('getaddrinfo ENOTFOUND github.com') }))),
+    fetch: () =>
+      Promise.reject(new TypeError('fetch failed', { cause: new Error('getaddrinfo ENOTFOUND github.com') })),
     run: async (argv, options) => {
       ran.push(argv);
       const name = argv[0].split('/').at(-1) ?? '';
@@ -115,51 +111,5 @@ describe('temporalTestServer', () => {
     ],
   ])('says what is missing with %s', async (_case, programs, why) => {
     await expect(temporalTestServer(machine(programs))).rejects.toThrow(why);
-  });
-});
-
-describe('downloadArchive', () => {
-  /** A real archive with one file below one folder. */
-  async function archive(): Promise<Buffer> {
-    await mkdir(join(root, 'release'));
-    await writeFile(join(root, 'release', 'hammer'), 'iron');
-    execFileSync('tar', ['-czf', join(root, 'a.tar.gz'), '-C', root, 'release']);
-    return readFile(join(root, 'a.tar.gz'));
-  }
-  const real = (answer: typeof fetch): Workshop => ({ ...thisMachine(), report: () => undefined, fetch: answer });
-  const url = 'https://example.org/a.tar.gz';
-
-  it('unpacks what has the pinned SHA-256', async () => {
-    const bytes = await archive();
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
-    const folder = await mkdtemp(join(root, 'out-'));
-    await downloadArchive(
-      { url, sha256, strip: 1 },
-      folder,
-      real(async () => new Response(new Uint8Array(bytes))),
-    );
-    expect(await readdir(folder)).toEqual(['hammer']);
-    expect(await readFile(join(folder, 'hammer'), 'utf8')).toBe('iron');
-  });
-
-  it('does not unpack anything else', async () => {
-    const folder = await mkdtemp(join(root, 'out-'));
-    const sha256 = '0'.repeat(64);
-    const answer = real(async () => new Response('not the archive'));
-    await expect(downloadArchive({ url, sha256, strip: 0 }, folder, answer)).rejects.toThrow(
-      /SHA-256 is [0-9a-f]{64}, expected 0{64}/,
-    );
-    expect(await readdir(folder)).toEqual(['archive.tar.gz']);
-  });
-
-  it.each([
-    ['an HTTP error', async () => new Response('', { status: 404 }), `${url}: HTTP 404`],
-    [
-      'no network',
-      () => Promise.reject(new TypeError('fetch failed', { cause: new Error('connect EHOSTUNREACH') })),
-      `${url}: connect EHOSTUNREACH`,
-    ],
-  ])('says what happened after %s', async (_case, answer, why) => {
-    await expect(downloadArchive({ url, sha256: '', strip: 0 }, root, real(answer))).rejects.toThrow(why);
   });
 });
