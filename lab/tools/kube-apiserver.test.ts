@@ -1,6 +1,6 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { kubeApiserver } from './kube-apiserver.js';
 import type { RunOptions, Workshop } from './workshop.js';
@@ -8,6 +8,8 @@ import type { RunOptions, Workshop } from './workshop.js';
 let root: string;
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'kube-apiserver-tool-'));
+  await mkdir(join(root, 'bin'));
+  await writeFile(join(root, 'bin', 'go'), '', { mode: 0o755 });
 });
 afterEach(() => rm(root, { recursive: true }));
 
@@ -31,7 +33,8 @@ const ANSWER = 'kube-apiserver of the lab with etcd, Kubernetes v1.36.3';
 const go =
   (answer: string, builds: RunOptions[] = []): Run =>
   async (argv, options) => {
-    if (argv[0] !== 'go') return answer;
+    if (basename(argv[0] ?? '') !== 'go') return answer;
+    if (argv[1] === 'version') return 'go version go1.26.8 linux/amd64';
     builds.push(options);
     await writeFile(join(options.cwd ?? '', argv[argv.indexOf('-o') + 1] ?? ''), '', { mode: 0o755 });
     return '';
@@ -53,9 +56,11 @@ describe('kubeApiserver', () => {
     );
   });
 
-  it('says without Go what to install', async () => {
-    const nothing: Run = ([program]) => Promise.reject(new Error(`no ${program} in PATH`));
-    await expect(kubeApiserver(machine(nothing))).rejects.toThrow(/no go in PATH[^]*install Go 1\.21 or newer/);
+  it('says without Go and without a module proxy what was tried and what to install', async () => {
+    await rm(join(root, 'bin', 'go'));
+    await expect(kubeApiserver(machine(go(ANSWER)))).rejects.toThrow(
+      /^ {2}go build +Go [\d.]+ is needed and could not be got[^]*no network[^]*install Go 1\.21 or newer[^]*- set GPU_PROVISION_KUBE_APISERVER/m,
+    );
   });
 
   it('can be one that the user names', async () => {

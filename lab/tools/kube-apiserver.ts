@@ -5,6 +5,7 @@
  */
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { goCommand } from './go.js';
 import { sourceFolder, versionOf } from './kept-folder.js';
 import { getTool, type Tool } from './tool.js';
 import { thisMachine, type Workshop } from './workshop.js';
@@ -34,9 +35,7 @@ function tool(sources: string, digest: string): Tool {
     folder: `kube-apiserver-${VERSION}-${digest}`,
     reasonAgainst,
     routes: [{ name: 'go build', install: (folder, workshop) => build(sources, folder, workshop) }],
-    remedies: [
-      'install Go 1.21 or newer so that `go` is in PATH (it fetches the Go it needs itself); it is then built from source (about 5 minutes on two cores, once)',
-    ],
+    remedies: [],
   };
 }
 
@@ -52,10 +51,11 @@ async function reasonAgainst(path: string, workshop: Workshop): Promise<string |
 }
 
 async function build(sources: string, folder: string, workshop: Workshop): Promise<void> {
+  const go = await goCommand(workshop);
   for (const name of SOURCES) await copyFile(join(sources, name), join(folder, name));
   let packages = 0;
   const flags = `-s -w -X k8s.io/component-base/version.gitVersion=v${VERSION}`;
-  await workshop.run(['go', 'build', '-v', '-trimpath', '-mod=readonly', `-ldflags=${flags}`, '-o', COMMAND, '.'], {
+  await workshop.run([go, 'build', '-v', '-trimpath', '-mod=readonly', `-ldflags=${flags}`, '-o', COMMAND, '.'], {
     // Settings of the person's own Go are taken away. `auto` lets an older Go fetch the one that go.mod asks for.
     env: { GOOS: '', GOARCH: '', GOFLAGS: '', GOWORK: 'off', GOTOOLCHAIN: 'auto', CGO_ENABLED: '0' },
     cwd: folder,

@@ -24,7 +24,7 @@ function machine(programs: Readonly<Record<string, Program>>): Workshop {
     arch: 'x64',
     cacheDir: join(root, 'cache'),
     fetch: () =>
-      Promise.reject(new TypeError('fetch failed', { cause: new Error('getaddrinfo ENOTFOUND github.com') })),
+      Promise.reject(new TypeError('fetch failed', { cause: new Error('getaddrinfo ENOTFOUND example.org') })),
     run: async (argv, options) => {
       ran.push(argv);
       const name = argv[0].split('/').at(-1) ?? '';
@@ -42,17 +42,23 @@ const CLI_ANSWER = 'temporal version 1.5.1 (Server 1.29.1, UI 2.42.1)';
 
 describe('temporalCli', () => {
   it('is built by go, into a folder that is moved into place, where it cannot be downloaded', async () => {
+    const go = join(root, 'bin', 'go');
+    await mkdir(join(root, 'bin'));
+    await writeFile(go, '', { mode: 0o755 });
     const path = await temporalCli(
       machine({
         temporal: () => CLI_ANSWER,
-        go: async (_argv, env) => {
+        go: async (argv, env) => {
+          if (argv[1] === 'version') return 'go version go1.21.0 linux/amd64';
           await writeFile(join(env['GOBIN'] ?? '', 'temporal'), '', { mode: 0o755 });
           return 'internal/goarch\nnet/http';
         },
       }),
     );
     expect(path).toBe(join(root, 'cache', 'temporal-1.5.1', 'temporal'));
-    expect(ran.map((argv) => argv.join(' '))).toContain('go install -v github.com/temporalio/cli/cmd/temporal@v1.5.1');
+    expect(ran.map((argv) => argv.join(' '))).toContain(
+      `${go} install -v github.com/temporalio/cli/cmd/temporal@v1.5.1`,
+    );
   });
 
   it.each([
@@ -65,15 +71,24 @@ describe('temporalCli', () => {
   });
 
   it('says without network and without Go what was tried and what to install', async () => {
-    await expect(temporalCli(machine({}))).rejects.toThrow(
+    const failure = await temporalCli(machine({})).catch((error: Error) => error.message);
+    expect(failure).toBe(
       [
         'Temporal CLI 1.5.1 is needed and could not be got. Tried:',
         '  GPU_PROVISION_TEMPORAL  not set',
         '  PATH                    no temporal',
-        '  download                https://github.com/temporalio/cli/releases/download/v1.5.1/temporal_cli_1.5.1_linux_amd64.tar.gz: getaddrinfo ENOTFOUND github.com',
-        '  go install              no go in PATH',
+        '  download                https://github.com/temporalio/cli/releases/download/v1.5.1/temporal_cli_1.5.1_linux_amd64.tar.gz: getaddrinfo ENOTFOUND example.org',
+        '  go install              Go 1.26.8 is needed and could not be got. Tried:',
+        '                            GPU_PROVISION_GO  not set',
+        '                            PATH              no go',
+        '                            module proxy      https://proxy.golang.org/golang.org/toolchain/@v/v0.0.1-go1.26.8.linux-amd64.zip: getaddrinfo ENOTFOUND example.org',
+        '                          Any one of these helps:',
+        '                            - install Go 1.21 or newer so that `go` is in PATH: https://go.dev/doc/install',
+        '                            - set GOPROXY to the address of a Go module proxy that this machine reaches',
+        '                            - set GPU_PROVISION_GO to the path of the executable',
         'Any one of these helps:',
-        '  - install the Temporal CLI',
+        '  - install the Temporal CLI so that `temporal` is in PATH: https://docs.temporal.io/cli/setup-cli',
+        '  - set GPU_PROVISION_TEMPORAL to the path of the executable',
       ].join('\n'),
     );
   });

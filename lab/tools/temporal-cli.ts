@@ -3,8 +3,9 @@
  * @module
  */
 import { downloadArchive } from './download.js';
+import { goCommand } from './go.js';
 import { getTool, type Tool } from './tool.js';
-import { thisMachine, type Workshop } from './workshop.js';
+import { releaseArch, thisMachine, type Workshop } from './workshop.js';
 
 /** The newest one that `go install` accepts: later ones have `replace` directives in their go.mod. Brings server 1.29.1 and UI 2.42.1. */
 const VERSION = '1.5.1';
@@ -35,10 +36,7 @@ const TEMPORAL_CLI: Tool = {
     { name: 'download', install: download },
     { name: 'go install', install: build },
   ],
-  remedies: [
-    'install the Temporal CLI so that `temporal` is in PATH: https://docs.temporal.io/cli/setup-cli',
-    'install Go 1.25 or newer (from 1.21 on Go fetches that itself) so that `go` is in PATH; it is then built from source (about 3 minutes, once)',
-  ],
+  remedies: ['install the Temporal CLI so that `temporal` is in PATH: https://docs.temporal.io/cli/setup-cli'],
 };
 
 /** Path of an executable `temporal`; got and cached when there is none. Throws ToolUnavailable. */
@@ -61,7 +59,7 @@ async function reasonAgainst(path: string, workshop: Workshop): Promise<string |
 }
 
 async function download(folder: string, workshop: Workshop): Promise<void> {
-  const arch = workshop.arch === 'x64' ? 'amd64' : workshop.arch;
+  const arch = releaseArch(workshop);
   const sha256 = RELEASE[`${workshop.platform}_${arch}`];
   if (sha256 === undefined) throw new Error(`no release for ${workshop.platform} on ${workshop.arch}`);
   const name = `temporal_cli_${VERSION}_${workshop.platform}_${arch}.tar.gz`;
@@ -70,11 +68,12 @@ async function download(folder: string, workshop: Workshop): Promise<void> {
 }
 
 async function build(folder: string, workshop: Workshop): Promise<void> {
+  const go = await goCommand(workshop);
   let modules = 0;
   let packages = 0;
-  await workshop.run(['go', 'install', '-v', `github.com/temporalio/cli/cmd/temporal@v${VERSION}`], {
-    // GOBIN refuses cross-compilation, so settings for it are taken away.
-    env: { GOBIN: folder, GOOS: '', GOARCH: '', GOFLAGS: '' },
+  await workshop.run([go, 'install', '-v', `github.com/temporalio/cli/cmd/temporal@v${VERSION}`], {
+    // GOBIN refuses cross-compilation, so settings for it are taken away. `auto` lets an older Go fetch the one that the CLI asks for.
+    env: { GOBIN: folder, GOOS: '', GOARCH: '', GOFLAGS: '', GOTOOLCHAIN: 'auto' },
     // A go.mod of the folder we happen to be in must not take part.
     cwd: folder,
     timeoutSeconds: BUILD_TIMEOUT_SECONDS,

@@ -6,7 +6,7 @@ import { chmod, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { downloadArchive } from './download.js';
 import { getTool, type Tool } from './tool.js';
-import { thisMachine, type Workshop } from './workshop.js';
+import { releaseArch, thisMachine, type Workshop } from './workshop.js';
 
 const VERSION = '1.38.0';
 const OLDEST_JAVA = 17;
@@ -43,7 +43,7 @@ export function temporalTestServer(workshop: Workshop = thisMachine()): Promise<
 }
 
 async function download(folder: string, workshop: Workshop): Promise<void> {
-  const arch = workshop.arch === 'x64' ? 'amd64' : workshop.arch;
+  const arch = releaseArch(workshop);
   const sha256 = RELEASE[`${workshop.platform}_${arch}`];
   if (sha256 === undefined) throw new Error(`no native release for ${workshop.platform} on ${workshop.arch}`);
   const name = `temporal-test-server_${VERSION}_${workshop.platform}_${arch}.tar.gz`;

@@ -50,6 +50,11 @@ export function cacheDir(env: Workshop['env']): string {
   return join(xdg === undefined || xdg === '' ? join(homedir(), '.cache') : xdg, 'gpu-provision');
 }
 
+/** The processor as Go and releases name it: `amd64`, `arm64`. */
+export function releaseArch(workshop: Workshop): string {
+  return workshop.arch === 'x64' ? 'amd64' : workshop.arch;
+}
+
 /** The first executable of this name in PATH, or null. */
 export async function findInPath(command: string, env: Workshop['env']): Promise<string | null> {
   for (const folder of (env['PATH'] ?? '').split(delimiter)) {
