@@ -1,7 +1,7 @@
 /**
  * A Kubernetes API, reached through the host it runs on. Objects are plain JSON; nothing here knows Cozystack.
  * Every method throws ProvisionError: ClusterUnreachable (retry), NotReadyYet (the kind, the namespace or a log is not there yet, or the
- * object changed under us), ClusterConflict (another owner or invalid object).
+ * object changed under us), ClusterConflict (another owner or invalid object), ClusterRefused (forbidden); and those of the host.
  * @module
  */
 import type { KubeObject } from '../domain/cluster/objects.js';
@@ -21,6 +21,7 @@ export interface Cluster {
   raw(path: string): Promise<string>;
   /** null when it does not exist (nor its kind). */
   get(ref: ObjectRef): Promise<KubeObject | null>;
+  /** All of them, whatever pages they come in. */
   list(kind: {
     apiVersion: string;
     kind: string;

@@ -18,3 +18,11 @@ export class ProvisionError extends Error {
     super(message, options);
   }
 }
+
+/**
+ * A host is reached, but has no connection to an address that it was asked for. Not in the failure table: what it means depends on what
+ * was to be there.
+ */
+export class AddressUnreachable extends Error {
+  override readonly name = 'AddressUnreachable';
+}

@@ -37,7 +37,10 @@ export interface Host {
   exec(argv: readonly string[], options: ExecOptions): Promise<ExecResult>;
   /** The same over a new TCP connection that is closed afterwards: for probing a host that may have rebooted. */
   execFresh(argv: readonly string[], options: ExecOptions): Promise<ExecResult>;
-  /** A byte stream to an address as the host sees it, through the shared connection (SSH direct-tcpip). */
+  /**
+   * A byte stream to an address as the host sees it, through the shared connection (SSH direct-tcpip). Throws AddressUnreachable as well,
+   * when the host cannot connect there.
+   */
   openStream(host: string, port: number): Promise<Duplex>;
 }
 

@@ -28,7 +28,7 @@ import { FAILURES } from '../../src/domain/run/failures.js';
 import { stepsOf, type StepResult } from '../../src/domain/run/steps.js';
 import type { PhaseName } from '../../src/domain/run/phases.js';
 import type { ServerSpec } from '../../src/domain/spec.js';
-import { ProvisionError } from '../../src/ports/failure.js';
+import { AddressUnreachable, ProvisionError } from '../../src/ports/failure.js';
 import type { HostProvider } from '../../src/ports/host.js';
 import { suiteWithClusters } from './clusters.js';
 import { serverSpec } from './server-spec.js';
@@ -141,8 +141,8 @@ export async function start({ faults = [], folder, devices = isolated, pool = fa
       openStream: (host, port): Promise<Duplex> =>
         new Promise((resolve, reject) => {
           const local = host === '127.0.0.1' ? api.port : api.portBehind(host, port);
-          if (isDown) throw new ProvisionError('HostUnreachable', `${host}:${port}: connection refused`);
-          if (local === null) throw new ProvisionError('HostUnreachable', `no route to ${host}`);
+          if (isDown) throw new AddressUnreachable(`${host}:${port}: connection refused`);
+          if (local === null) throw new AddressUnreachable(`no route to ${host}`);
           const socket = connect(local, '127.0.0.1', () => resolve(socket));
           sockets.add(socket.once('close', () => sockets.delete(socket)));
           socket.once('error', reject);

@@ -10,6 +10,7 @@ import type { ExecOptions, ExecResult, Host } from '../../ports/host.js';
 import type { SecretSource } from '../../ports/secrets.js';
 import { NotStarted, runCommand, type Command } from './command.js';
 import { connect, disconnect, placeOf } from './connect.js';
+import { forward } from './forward.js';
 import type { SshLimits } from './limits.js';
 import { patiently, type Patience } from './patience.js';
 import { commandLine } from './quote.js';
@@ -66,25 +67,15 @@ export class SshHost implements Host {
 
   async openStream(host: string, port: number): Promise<Duplex> {
     const client = await this.sharedClient({}, this.limits.connectTimeoutMs);
-    const opening = new Promise<Duplex>((resolve, reject) => {
-      client.forwardOut('127.0.0.1', 0, host, port, (error, stream) => (error ? reject(error) : resolve(stream)));
-    });
-    const patience = this.patience(
-      {},
-      this.limits.connectTimeoutMs,
-      'HostUnreachable',
-      `${host}:${port} does not answer`,
-    );
     const done = this.shared.use(client);
-    opening.then((stream) => stream.once('close', done), done);
-    return patiently(opening, patience).catch((error: unknown) => {
-      if (error instanceof ProvisionError) throw error;
-      const why = error instanceof Error ? error.message : String(error);
-      const refused = error instanceof Error && 'reason' in error;
-      throw refused
-        ? new ProvisionError('HostUnreachable', `${this.where}: the host cannot connect to ${host}:${port}: ${why}`)
-        : new ProvisionError('LinkLost', `${this.where}: the connection broke on the way to ${host}:${port}: ${why}`);
-    });
+    try {
+      const stream = await forward(client, { where: this.where, host, port, timeoutMs: this.limits.connectTimeoutMs });
+      stream.once('close', done);
+      return stream;
+    } catch (error) {
+      done();
+      throw error;
+    }
   }
 
   close(): void {

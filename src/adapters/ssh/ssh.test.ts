@@ -243,7 +243,7 @@ function conformance(start: () => Promise<TestSshServer>): void {
 
     it('fails by the address when nothing listens there', async () => {
       await expect(usual.openStream('127.0.0.1', 1)).rejects.toMatchObject({
-        type: 'HostUnreachable',
+        name: 'AddressUnreachable',
         message: expect.stringContaining('127.0.0.1:1'),
       });
     });

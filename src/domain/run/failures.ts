@@ -25,6 +25,10 @@ export const FAILURES = {
     advice: 'the host shows another key than the pinned one: rescue system, reinstallation or another machine',
   },
   AuthenticationFailed: { retryable: false, advice: 'the host refuses user or key: check ssh.user and ssh.key' },
+  ForwardingRefused: {
+    retryable: false,
+    advice: 'sshd allows this user no connections through it: set AllowTcpForwarding and PermitOpen there',
+  },
   SudoRefused: { retryable: false, advice: 'sudo asks for a password: install the sudo rule from the docs' },
   SecretUnreadable: { retryable: false, advice: 'a secret reference cannot be read by the worker' },
   CommandFailed: { retryable: false, advice: 'a command on the host failed; its output is in the message' },
@@ -44,6 +48,11 @@ export const FAILURES = {
   Blocked: { retryable: false, advice: 'preflight found something that must be solved first' },
   BmcUnavailable: { retryable: true, advice: 'the BMC does not answer or refuses the credentials' },
   ClusterUnreachable: { retryable: true, advice: 'the Kubernetes API of the host does not answer' },
+  ClusterRefused: {
+    retryable: false,
+    advice:
+      'the Kubernetes API answers and forbids it: credentials, a role, a quota or a policy; the message says which',
+  },
   ClusterConflict: {
     retryable: false,
     advice: 'something in the cluster belongs to somebody else or has another version',
