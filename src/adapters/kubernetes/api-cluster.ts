@@ -10,13 +10,15 @@ import {
   PatchStrategy,
   ServerConfiguration,
   wrapHttpLibrary,
-  type KubeConfig,
 } from '@kubernetes/client-node';
 import { z } from 'zod';
 import { nameOf } from '../../domain/cluster/objects.js';
 import type { Cluster, KubeObject, ObjectRef } from '../../ports/cluster.js';
 import { ProvisionError } from '../../ports/failure.js';
 import { JsonObjectApi } from './json-object-api.js';
+import type { Kubeconfig } from './kubeconfig.js';
+import type { Outage } from './outage.js';
+import { allPages } from './pages.js';
 import { isMissing, refusal } from './refusal.js';
 import { StreamHttp } from './stream-http.js';
 
@@ -34,32 +36,48 @@ const OBJECT = z.looseObject({
     annotations: TEXTS,
   }),
 });
-const LIST = z.looseObject({ items: z.array(z.looseObject({})) });
+export interface ClusterLimits {
+  /** One request with its answer; a single-node API answers in milliseconds, and in seconds while it restarts. */
+  readonly requestTimeoutMs: number;
+  /** Objects in one answer, as many as kubectl asks for: bounds what the API and this process hold at once. */
+  readonly pageSize: number;
+}
+
+export const CLUSTER_LIMITS: ClusterLimits = { requestTimeoutMs: 30_000, pageSize: 500 };
 
 interface ApiClusterOptions {
-  readonly config: KubeConfig;
+  readonly kubeconfig: Kubeconfig;
   /** Gives a new stream to the API, whose certificate is for the kubeconfig's host. */
   readonly open: () => Promise<Duplex>;
   /** For messages: `the API of h100-01`. */
   readonly name: string;
+  readonly limits: ClusterLimits;
+  readonly outage: Outage;
   /** Called when the API cannot be used as it was: its address and credentials are not to be trusted any more. */
   readonly onBroken: () => void;
 }
 
 export class ApiCluster implements Cluster {
+  private readonly kubeconfig: Kubeconfig;
   private readonly name: string;
   private readonly http: StreamHttp;
   private readonly objects: JsonObjectApi;
   private readonly core: CoreV1Api;
+  private readonly limits: ClusterLimits;
+  private readonly outage: Outage;
 
-  constructor({ config, open, name, onBroken }: ApiClusterOptions) {
-    this.http = new StreamHttp(open, name, onBroken);
+  constructor({ kubeconfig, open, name, limits, outage, onBroken }: ApiClusterOptions) {
+    this.http = new StreamHttp(open, name, limits.requestTimeoutMs, onBroken);
+    const { config } = kubeconfig;
     const configuration = createConfiguration({
       baseServer: new ServerConfiguration(config.getCurrentCluster()?.server ?? '', {}),
       authMethods: { default: config },
       httpApi: wrapHttpLibrary(this.http),
     });
+    this.kubeconfig = kubeconfig;
     this.name = name;
+    this.limits = limits;
+    this.outage = outage;
     this.objects = new JsonObjectApi(configuration);
     this.core = new CoreV1Api(configuration);
   }
@@ -86,8 +104,20 @@ export class ApiCluster implements Cluster {
     const { apiVersion, kind: name, namespace, labelSelector } = kind;
     return this.askOr([], `${name} list`, async () => {
       const [pretty, exact, exported, fieldSelector] = [undefined, undefined, undefined, undefined];
-      const { items } = LIST.parse(
-        await this.objects.list(apiVersion, name, namespace, pretty, exact, exported, fieldSelector, labelSelector),
+      const { pageSize } = this.limits;
+      const items = await allPages((token) =>
+        this.objects.list(
+          apiVersion,
+          name,
+          namespace,
+          pretty,
+          exact,
+          exported,
+          fieldSelector,
+          labelSelector,
+          pageSize,
+          token,
+        ),
       );
       // Items of built-in kinds carry neither field; the list stands for them.
       return items.map((item) => OBJECT.parse({ apiVersion, kind: name, ...item }));
@@ -133,9 +163,11 @@ export class ApiCluster implements Cluster {
 
   private async ask<T>(what: string, call: () => Promise<T>): Promise<T> {
     try {
-      return await call();
+      const answer = await call();
+      this.outage.end();
+      return answer;
     } catch (error) {
-      throw refusal(error, `${this.name}, ${what}`);
+      throw this.outage.dated(refusal(error, `${this.name}, ${what}`, this.kubeconfig));
     }
   }
 

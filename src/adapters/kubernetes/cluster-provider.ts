@@ -9,14 +9,22 @@ import type { ServerSpec } from '../../domain/spec.js';
 import type { Cluster, ClusterProvider } from '../../ports/cluster.js';
 import { ProvisionError } from '../../ports/failure.js';
 import type { HostProvider } from '../../ports/host.js';
-import { ApiCluster } from './api-cluster.js';
+import { ApiCluster, CLUSTER_LIMITS, type ClusterLimits } from './api-cluster.js';
 import { loadKubeconfig, type Kubeconfig } from './kubeconfig.js';
+import { Outage } from './outage.js';
 
 const READ_TIMEOUT_MS = 30_000;
 
+export interface ClusterProviderOptions {
+  readonly hosts: HostProvider;
+  /** Other than the usual ones; for tests. */
+  readonly limits?: Partial<ClusterLimits>;
+}
+
 /** A kubeconfig is read once, and its cluster serves all activities of the server until the API cannot be used as it was. */
-export function createClusterProvider({ hosts }: { readonly hosts: HostProvider }): ClusterProvider {
+export function createClusterProvider({ hosts, limits = {} }: ClusterProviderOptions): ClusterProvider {
   const open = new Map<string, Promise<ApiCluster>>();
+  const outages = new Map<string, Outage>();
 
   const reuse = async (key: string, make: () => Promise<ApiCluster>): Promise<Cluster> => {
     let entry = open.get(key);
@@ -27,7 +35,8 @@ export function createClusterProvider({ hosts }: { readonly hosts: HostProvider 
     try {
       return await entry;
     } catch (error) {
-      open.delete(key);
+      // Others may have waited for the same one, and may have a new one by now.
+      if (open.get(key) === entry) open.delete(key);
       throw error;
     }
   };
@@ -36,15 +45,21 @@ export function createClusterProvider({ hosts }: { readonly hosts: HostProvider 
     spec: ServerSpec,
     key: string,
     name: string,
-    { config, port }: Kubeconfig,
+    kubeconfig: Kubeconfig,
     address: string,
   ): ApiCluster => {
+    const outage = outages.get(key) ?? new Outage();
+    outages.set(key, outage);
+    const entry = open.get(key);
     const cluster = new ApiCluster({
-      config,
-      open: () => hosts.get(spec).openStream(address, port),
+      kubeconfig,
+      open: () => hosts.get(spec).openStream(address, kubeconfig.port),
       name,
+      limits: { ...CLUSTER_LIMITS, ...limits },
+      outage,
       onBroken: () => {
-        open.delete(key);
+        // Each of its requests that fails says so, and only the first finds it in its place.
+        if (open.get(key) === entry) open.delete(key);
         cluster.close();
       },
     });
@@ -52,27 +67,26 @@ export function createClusterProvider({ hosts }: { readonly hosts: HostProvider 
   };
 
   const host = (spec: ServerSpec): Promise<Cluster> => {
-    const key = spec.name;
+    const key = keyOf(spec);
     return reuse(key, async () => {
-      const config = loadKubeconfig(await readKubeconfig(hosts, spec), `${spec.name}:${KUBECONFIG_PATH}`);
-      return connect(spec, key, `the API of ${spec.name}`, config, config.host);
+      const kubeconfig = loadKubeconfig(await readKubeconfig(hosts, spec), `${spec.name}:${KUBECONFIG_PATH}`);
+      return connect(spec, key, `the API of ${spec.name}`, kubeconfig, kubeconfig.host);
     });
   };
 
   return {
     host,
-    nested: (spec, kubeconfig) => {
-      const { namespace, secret, key: field } = kubeconfig;
-      const key = [spec.name, namespace, secret, field].join(' ');
+    nested: (spec, { namespace, secret, key: field }) => {
+      const key = [keyOf(spec), namespace, secret, field].join(' ');
       return reuse(key, async () => {
         const outer = await host(spec);
         const found = await outer.get({ apiVersion: 'v1', kind: 'Secret', namespace, name: secret });
         const source = `Secret ${namespace}/${secret}`;
         const data = textAt(found, 'data', field);
         if (data === null) throw new ProvisionError('NotReadyYet', `${source} has no ${field} yet`);
-        const config = loadKubeconfig(Buffer.from(data, 'base64').toString('utf8'), source);
-        const address = await clusterIP(outer, config.host);
-        return connect(spec, key, `the nested API ${config.host} of ${spec.name}`, config, address);
+        const kubeconfig = loadKubeconfig(Buffer.from(data, 'base64').toString('utf8'), source);
+        const address = await clusterIP(outer, kubeconfig.host);
+        return connect(spec, key, `the nested API ${kubeconfig.host} of ${spec.name}`, kubeconfig, address);
       });
     },
     close: async () => {
@@ -82,6 +96,9 @@ export function createClusterProvider({ hosts }: { readonly hosts: HostProvider 
     },
   };
 }
+
+/** By login and not by name: a server whose address changed has another API. */
+const keyOf = (spec: ServerSpec): string => JSON.stringify([spec.name, spec.ssh]);
 
 async function readKubeconfig(hosts: HostProvider, spec: ServerSpec): Promise<string> {
   const result = await hosts.get(spec).exec(['cat', KUBECONFIG_PATH], { timeoutMs: READ_TIMEOUT_MS });

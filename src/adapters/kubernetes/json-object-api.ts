@@ -14,6 +14,7 @@ import {
   type V1APIResource,
 } from '@kubernetes/client-node';
 import { FIELD_MANAGER } from '../../domain/cluster/ownership.js';
+import { isMissing } from './refusal.js';
 
 /** Every method throws ApiException, code 404 also for a kind that is not served; and what the HTTP library throws. */
 export class JsonObjectApi extends KubernetesObjectApi {
@@ -37,6 +38,8 @@ export class JsonObjectApi extends KubernetesObjectApi {
 
   protected override async requestPromise<T extends KubernetesObject>(request: RequestContext): Promise<T> {
     const object: T = JSON.parse(await this.text(request));
+    // The library would keep anything else as its list of kinds, and stumble over it for ever.
+    if (typeof object?.kind !== 'string') throw new SyntaxError('the answer has no kind');
     return object;
   }
 
@@ -57,9 +60,10 @@ export class JsonObjectApi extends KubernetesObjectApi {
       const found = await super.resource(apiVersion, kind);
       if (found !== undefined) return found;
     } catch (error) {
-      if (!(error instanceof ApiException && error.code === 404)) throw error;
+      if (!isMissing(error)) throw error;
     }
-    const body = JSON.stringify({ reason: 'NotFound', message: `the API does not serve ${apiVersion} ${kind} yet` });
+    const message = `the API does not serve ${apiVersion} ${kind} yet`;
+    const body = JSON.stringify({ kind: 'Status', reason: 'NotFound', message });
     throw new ApiException(404, 'not served', body, {});
   }
 

@@ -2,6 +2,7 @@
  * A kubeconfig as the library reads it, once it is known to hold nothing but data. The text holds credentials: it stays in this process.
  * @module
  */
+import { X509Certificate } from 'node:crypto';
 import { KubeConfig } from '@kubernetes/client-node';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -12,6 +13,10 @@ export interface Kubeconfig {
   /** Host name or address of the API, and its port. */
   readonly host: string;
   readonly port: number;
+  /** Where the text came from, for messages. */
+  readonly source: string;
+  /** When its client certificate is over; null when it has none that can be read. */
+  readonly certificateEndsAt: Date | null;
 }
 
 /**
@@ -62,14 +67,26 @@ export function loadKubeconfig(text: string, source: string): Kubeconfig {
   // Not the text: another parser could read it differently from what was checked.
   config.loadFromString(JSON.stringify(file.data));
   const cluster = config.getCurrentCluster();
-  if (cluster === null || config.getCurrentUser() === null)
+  const user = config.getCurrentUser();
+  if (cluster === null || user === null)
     throw unusable(source, 'its current context names no cluster and user that it has');
   const server = new URL(cluster.server);
   return {
     config,
     host: server.hostname.replace(/^\[|\]$/g, ''),
     port: server.port === '' ? HTTPS_PORT : Number(server.port),
+    source,
+    certificateEndsAt: endOf(user.certData),
   };
+}
+
+function endOf(certificate: string | undefined): Date | null {
+  try {
+    return certificate === undefined ? null : new Date(new X509Certificate(Buffer.from(certificate, 'base64')).validTo);
+  } catch {
+    // What is no certificate, the API refuses.
+    return null;
+  }
 }
 
 function yamlOrNull(text: string): unknown {

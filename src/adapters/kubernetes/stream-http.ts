@@ -16,8 +16,6 @@ import {
 } from '@kubernetes/client-node';
 import { ProvisionError } from '../../ports/failure.js';
 
-/** One request with its answer; a single-node API answers in milliseconds, and in seconds while it restarts. */
-const REQUEST_TIMEOUT_MS = 30_000;
 /** Connections kept; activities of one server run a few at a time, and each is a channel of the host's SSH connection. */
 const MAX_CONNECTIONS = 4;
 /** An unused channel is given back after this long. */
@@ -32,6 +30,8 @@ export class StreamHttp implements PromiseHttpLibrary {
     private readonly open: () => Promise<Duplex>,
     /** For messages: `the API of h100-01`. */
     private readonly name: string,
+    /** For one request with its answer. */
+    private readonly timeoutMs: number,
     /** Called when the API cannot be used as it was: its address and credentials are not to be trusted any more. */
     private readonly onBroken: () => void,
   ) {}
@@ -77,10 +77,12 @@ export class StreamHttp implements PromiseHttpLibrary {
         },
       );
       // Covers connecting too, unlike the request's own timeout, which counts silence on a socket that is there.
-      const limit = setTimeout(
-        () => outgoing.destroy(new Error(`no answer within ${REQUEST_TIMEOUT_MS / 1000} s`)),
-        REQUEST_TIMEOUT_MS,
-      );
+      const limit = setTimeout(() => {
+        const late = new Error(`no answer within ${this.timeoutMs / 1000} s`);
+        // First: an answer that has begun would only say that it was cut off.
+        reject(late);
+        outgoing.destroy(late);
+      }, this.timeoutMs);
       outgoing.on('close', () => clearTimeout(limit));
       outgoing.on('error', reject);
       outgoing.end(request.getBody());
@@ -97,6 +99,10 @@ export class StreamHttp implements PromiseHttpLibrary {
 
 /** Does TLS over the streams it is given. Node's types know no asynchronous createConnection, its documentation does. */
 class StreamAgent extends Agent {
+  /** Streams that the agent does not know yet, since TLS is still to be agreed on. A server that is stopped never does. */
+  private readonly greeting = new Set<Duplex>();
+  private ended = false;
+
   constructor(
     private readonly tls: AgentOptions,
     private readonly open: () => Promise<Duplex>,
@@ -110,6 +116,10 @@ class StreamAgent extends Agent {
   ): undefined {
     this.open().then(
       (stream) => {
+        if (this.ended) {
+          stream.destroy();
+          return done(new Error('the connection was given up'));
+        }
         const socket = connect({
           ...this.tls,
           socket: stream,
@@ -120,12 +130,31 @@ class StreamAgent extends Agent {
           // Whatever NODE_TLS_REJECT_UNAUTHORIZED says: these requests carry an administrator's credentials.
           rejectUnauthorized: true,
         });
-        socket.once('secureConnect', () => done(null, socket));
-        socket.once('error', done);
+        this.greeting.add(socket);
+        socket.once('close', () => this.greeting.delete(socket));
+        socket.once('secureConnect', () => {
+          this.greeting.delete(socket);
+          done(null, socket);
+        });
+        socket.once('error', (error: Error) => done(distrusted(socket) ?? error));
         stream.once('error', (error: Error) => socket.destroy(error));
       },
       (error: unknown) => done(error instanceof Error ? error : new Error(String(error))),
     );
     return undefined;
   }
+
+  override destroy(): void {
+    this.ended = true;
+    for (const socket of this.greeting) socket.destroy();
+    super.destroy();
+  }
+}
+
+/** Set, with Node's code, when the certificate is the reason; the type says otherwise. */
+function distrusted({ authorizationError }: { readonly authorizationError: unknown }): Error | null {
+  if (typeof authorizationError !== 'string') return null;
+  return new Error(
+    `it shows a certificate that its kubeconfig does not vouch for (${authorizationError}): another cluster, or one that was installed anew`,
+  );
 }
