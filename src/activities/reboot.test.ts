@@ -1,7 +1,7 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { describe, expect, it } from 'vitest';
 import { serverSpec } from '../../test/support/server-spec.js';
-import type { FailureType } from '../domain/run/failures.js';
+import { FAILURES, type FailureType } from '../domain/run/failures.js';
 import type { Bmc } from '../ports/bmc.js';
 import { ProvisionError } from '../ports/failure.js';
 import type { Adapters } from './define-step.js';
@@ -56,11 +56,11 @@ describe('a power cycle', () => {
     expect(silent.acts).toEqual(['cycle']);
   });
 
-  it.each(['SecretUnreadable', 'AuthenticationFailed'] as const)(
+  it.each(['SecretUnreadable', 'AuthenticationFailed', 'BastionUnreachable', 'BastionRefused'] as const)(
     'is not done when the worker cannot log in (%s): that says nothing about the host',
     async (type) => {
       const blind = world(type);
-      await expect(cycle(blind)).rejects.toMatchObject({ type, nonRetryable: true });
+      await expect(cycle(blind)).rejects.toMatchObject({ type, nonRetryable: !FAILURES[type].retryable });
       expect(blind.acts).toEqual([]);
     },
   );

@@ -33,8 +33,13 @@ const LOOK_PROBES = 5;
 /** Every reboot that was asked for, one line each: time, boot id it ended, purpose. Survives everything but the disk. */
 const REBOOT_LOG = `${STATE_DIR}/reboots.log`;
 
-/** The worker can't look at all, or the host with the pinned key is there and refuses it: no sign that the host is dead. */
-const BLIND: readonly FailureType[] = ['SecretUnreadable', 'AuthenticationFailed'];
+/** The worker or its bastion can't look at all, or the host with the pinned key is there and refuses: no sign that the host is dead. */
+const BLIND: readonly FailureType[] = [
+  'SecretUnreadable',
+  'AuthenticationFailed',
+  'BastionUnreachable',
+  'BastionRefused',
+];
 
 const EXIT_OTHER_BOOT = 44;
 

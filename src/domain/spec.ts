@@ -30,7 +30,8 @@ export type BmcSpec =
       readonly credentials: SecretRef;
     };
 
-export interface SshSpec {
+/** Where to log in, as whom, and whom to expect there. */
+export interface SshLogin {
   readonly host: string;
   readonly port: number;
   readonly user: string;
@@ -38,6 +39,11 @@ export interface SshSpec {
   readonly key: SecretRef | null;
   /** Absolute path of the known_hosts file on the worker. */
   readonly knownHosts: string;
+}
+
+export interface SshSpec extends SshLogin {
+  /** A host that reaches the server where the worker does not: logged in to first, then connected through. Left out, there is none. */
+  readonly bastion?: SshLogin;
 }
 
 export interface BootSpec {

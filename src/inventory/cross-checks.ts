@@ -2,7 +2,7 @@
  * What the schema cannot see: one part of the inventory against another.
  * @module
  */
-import type { BmcSpec, ServerSpec } from '../domain/spec.js';
+import type { BmcSpec, ServerSpec, SshLogin } from '../domain/spec.js';
 import { didYouMean } from './did-you-mean.js';
 import { fullPciAddress } from './pci-address.js';
 import type { FieldPath } from './problem.js';
@@ -76,10 +76,14 @@ interface UniqueRule {
   readonly expected: string;
 }
 
+const hostAndPort = ({ host, port }: Pick<SshLogin, 'host' | 'port'>): string =>
+  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+
 const UNIQUE: readonly UniqueRule[] = [
   {
     field: 'address',
-    of: ({ ssh }) => (ssh.host.includes(':') ? `[${ssh.host}]:${ssh.port}` : `${ssh.host}:${ssh.port}`),
+    of: ({ ssh: { bastion, ...ssh } }) =>
+      bastion === undefined ? hostAndPort(ssh) : `${hostAndPort(ssh)} behind ${hostAndPort(bastion)}`,
     expected: 'an SSH address and port of its own',
   },
   { field: 'serial', of: (spec) => spec.serial.toLowerCase(), expected: 'the serial of this machine' },

@@ -203,6 +203,42 @@ describe('the files an inventory names', () => {
     expect(problems()[0]).toContain('without a key for [192.0.2.11]:2222; expected one');
   });
 
+  describe('of a bastion', () => {
+    const withBastion = (bastion: string, ...edits: readonly (readonly [string, string])[]): void =>
+      site.put('inventory.yaml', edited(['    user: ubuntu', `    bastion: ${bastion}\n    user: ubuntu`], ...edits));
+
+    it('are those of the server where it has none of its own', () => {
+      withBastion('{ host: bastion.example.org }');
+      site.put('known_hosts', `192.0.2.11,bastion.example.org ${HOST_KEY}\n`);
+      expect(problems()).toEqual([]);
+      const { bastion, ...login } = loadInventory(site.path).servers.get('h100-01')?.ssh ?? {};
+      expect(bastion).toEqual({ ...login, host: 'bastion.example.org', port: 22 });
+    });
+
+    it('are looked at where it has', () => {
+      withBastion('{ host: 192.0.2.1, port: 2222, user: jump, key: file:./secrets/jump }');
+      expect(problems()).toEqual([
+        'inventory.yaml:24:62 defaults.ssh.bastion.key: found secrets/jump, but there is no such file; expected a private key without passphrase',
+        'inventory.yaml:24:22 defaults.ssh.bastion.host: found known_hosts without a key for [192.0.2.1]:2222; expected one; ssh-keyscan -p 2222 192.0.2.1 prints it, compare it at the console',
+      ]);
+      expect(loadInventory(site.path).servers.get('h100-01')?.ssh.bastion).toMatchObject({ port: 2222, user: 'jump' });
+    });
+
+    it('say that the server is asked for its key from there', () => {
+      withBastion('{ host: bastion.example.org }');
+      site.put('known_hosts', `bastion.example.org ${HOST_KEY}\n`);
+      expect(problems()).toEqual([
+        'inventory.yaml:27:17 defaults.ssh.knownHosts: found known_hosts without a key for 192.0.2.11; expected one; ssh-keyscan -p 22 192.0.2.11 on the bastion prints it, compare it at the console',
+      ]);
+    });
+
+    it('do not matter when known_hosts is not there at all, which is said once', () => {
+      withBastion('{ host: bastion.example.org }');
+      rmSync(join(site.directory, 'known_hosts'));
+      expect(problems()).toHaveLength(1);
+    });
+  });
+
   it('secrets in files that are not there', () => {
     site.put('inventory.yaml', edited(['env:BMC_H100_01', 'file:bmc'], ['k3s-token', 'token']));
     expect(problems()).toEqual([

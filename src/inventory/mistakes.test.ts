@@ -299,6 +299,31 @@ const CASES: readonly Case[] = [
     ['inventory.yaml:24:11 defaults.ssh.port: found the number 65536; expected a TCP port, 1 to 65535'],
   ],
   [
+    'a bastion as one text',
+    () => edited(['    user: ubuntu', '    bastion: op@192.0.2.1\n    user: ubuntu']),
+    ['inventory.yaml:24:14 defaults.ssh.bastion: found "...@192.0.2.1"; expected a map with host, port, user, key'],
+  ],
+  [
+    'a bastion with a user in its host, an unknown key, and a key itself',
+    () =>
+      edited([
+        '    user: ubuntu',
+        `    bastion: { host: op@192.0.2.1, usr: op, key: ${JSON.stringify(PRIVATE_KEY)} }\n    user: ubuntu`,
+      ]),
+    [
+      'inventory.yaml:24:22 defaults.ssh.bastion.host: found "...@192.0.2.1"; expected a host name or an IP address, e.g. bastion.example.org',
+      'inventory.yaml:24:50 defaults.ssh.bastion.key: found a text that is not shown here; expected a reference to a secret, never the secret itself: file:PATH or env:NAME',
+      'inventory.yaml:24:36 defaults.ssh.bastion.usr: found an unknown key; expected one of host, port, user, key (did you mean user?)',
+    ],
+  ],
+  [
+    'a bastion without a host',
+    () => edited(['    user: ubuntu', '    bastion: { port: 22 }\n    user: ubuntu']),
+    [
+      'inventory.yaml:24:5 defaults.ssh.bastion.host: missing; expected a host name or an IP address, e.g. bastion.example.org',
+    ],
+  ],
+  [
     'no user',
     () => edited(['    user: ubuntu\n', '']),
     ['inventory.yaml:34:3 servers.h100-01.ssh.user: missing; expected it here or in defaults.ssh.user'],
@@ -574,6 +599,15 @@ const CASES: readonly Case[] = [
       'inventory.yaml:53:47 servers.h100-02.address: found 192.0.2.11:22, which servers.h100-01 has already; expected an SSH address and port of its own',
       'inventory.yaml:53:67 servers.h100-02.serial: found 5xkq1p3, which servers.h100-01 has already; expected the serial of this machine',
       'inventory.yaml:54:12 servers.h100-02.bmc: found https://192.0.2.111, which servers.h100-01 has already; expected a BMC of its own: it would power-cycle the other server',
+      'inventory.yaml:53:16 servers.h100-02.cluster: found fra1-a, which servers.h100-01 has already; expected a cluster of its own: joining a server to an existing cluster is not built yet',
+    ],
+  ],
+  [
+    'a second server on the address of the first, but in the network of another bastion',
+    () =>
+      EXAMPLE +
+      SECOND_SERVER.replace('serial: 5xkq1p3', 'serial: A1, ssh: { bastion: { host: b } }').replace('111', '112'),
+    [
       'inventory.yaml:53:16 servers.h100-02.cluster: found fra1-a, which servers.h100-01 has already; expected a cluster of its own: joining a server to an existing cluster is not built yet',
     ],
   ],

@@ -5,7 +5,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import ssh2 from 'ssh2';
 import { splitSecretRef } from '../domain/secret-ref.js';
-import type { SecretRef, ServerSpec } from '../domain/spec.js';
+import type { SecretRef, ServerSpec, SshLogin } from '../domain/spec.js';
 import type { Finding } from './cross-checks.js';
 import { hasHostKey, knownHostsName } from './known-hosts.js';
 import type { FieldPath } from './problem.js';
@@ -15,11 +15,12 @@ import { type InventorySource, unreadable } from './source.js';
 export function namedFileFindings(source: InventorySource, spec: ServerSpec, secrets: boolean): readonly Finding[] {
   const { bmc, cluster, mirrors, name, ssh } = spec;
   return [
+    ...finding(writtenAt(source, name, ['ssh', 'key']), loginKeyProblem(ssh, secrets)),
     ...finding(
-      writtenAt(source, name, ['ssh', 'key']),
-      ssh.key === null ? agentProblem(secrets) : keyProblem(ssh.key, secrets),
+      writtenAt(source, name, ['ssh', 'knownHosts']),
+      knownHostsProblem(ssh, ssh.bastion === undefined ? '' : ' on the bastion'),
     ),
-    ...finding(writtenAt(source, name, ['ssh', 'knownHosts']), knownHostsProblem(spec)),
+    ...(ssh.bastion === undefined ? [] : bastionFindings(source, name, ssh.bastion, ssh, secrets)),
     ...(bmc.kind === 'none'
       ? []
       : finding(['servers', name, 'bmc', 'credentials'], formProblem(bmc.credentials, secrets, CREDENTIALS))),
@@ -27,6 +28,21 @@ export function namedFileFindings(source: InventorySource, spec: ServerSpec, sec
       ? []
       : finding(['clusters', cluster.name, 'k3s', 'token'], formProblem(cluster.k3s.token, secrets, TOKEN))),
     ...(mirrors.registries === null ? [] : finding(['mirrors', 'registries'], registriesProblem(mirrors.registries))),
+  ];
+}
+
+/** A key of its own only: the one of the server has been looked at. And the key of the bastion's host, in the same file. */
+function bastionFindings(
+  source: InventorySource,
+  name: string,
+  bastion: SshLogin,
+  server: SshLogin,
+  secrets: boolean,
+): readonly Finding[] {
+  const at = writtenAt(source, name, ['ssh', 'bastion']);
+  return [
+    ...(bastion.key === server.key ? [] : finding([...at, 'key'], loginKeyProblem(bastion, secrets))),
+    ...finding([...at, 'host'], hasNoKnownHosts(bastion) ? null : knownHostsProblem(bastion, '')),
   ];
 }
 
@@ -50,6 +66,10 @@ function readable(path: string, expected: string): Readable {
   }
 }
 
+function loginKeyProblem({ key }: SshLogin, secrets: boolean): string | null {
+  return key === null ? agentProblem(secrets) : keyProblem(key, secrets);
+}
+
 function agentProblem(secrets: boolean): string | null {
   if (!secrets || process.env['SSH_AUTH_SOCK']) return null;
   return 'found agent, but SSH_AUTH_SOCK is not set; expected a running ssh-agent that holds the key, or a reference to a key';
@@ -68,12 +88,16 @@ function keyProblem(ref: SecretRef, secrets: boolean): string | null {
   });
 }
 
-function knownHostsProblem({ ssh }: ServerSpec): string | null {
+/** A file that cannot be read is a finding of the server already. */
+const hasNoKnownHosts = ({ knownHosts }: SshLogin): boolean => readable(knownHosts, '').text === null;
+
+/** `from`: where the host can be asked for its key. */
+function knownHostsProblem(ssh: SshLogin, from: string): string | null {
   const file = readable(ssh.knownHosts, 'a known_hosts file');
   if (file.text === null) return file.problem;
   if (hasHostKey(file.text, ssh.host, ssh.port)) return null;
   const name = knownHostsName(ssh.host, ssh.port);
-  return `found ${ssh.knownHosts} without a key for ${name}; expected one; ssh-keyscan -p ${ssh.port} ${ssh.host} prints it, compare it at the console`;
+  return `found ${ssh.knownHosts} without a key for ${name}; expected one; ssh-keyscan -p ${ssh.port} ${ssh.host}${from} prints it, compare it at the console`;
 }
 
 interface SecretForm {

@@ -48,16 +48,30 @@ export function resolveEntry(file: InventoryFile, name: string, entry: ServerEnt
 }
 
 function resolveSsh(ssh: SshEntry, host: string, directory: string): SshSpec {
-  const { user, key, knownHosts, port = BUILT_IN.ssh.port } = ssh;
+  const { user, key, knownHosts, port = BUILT_IN.ssh.port, bastion } = ssh;
   if (user === undefined || key === undefined || knownHosts === undefined) throw new TypeError('ssh is incomplete');
-  return {
+  const login = {
     host,
     port,
     user,
-    key: key === 'agent' ? null : absoluteReference(key, directory),
+    key: resolveKey(key, directory),
     knownHosts: absolutePath(knownHosts.slice('file:'.length), directory),
   };
+  if (bastion === undefined) return login;
+  return {
+    ...login,
+    bastion: {
+      host: bastion.host,
+      port: bastion.port ?? BUILT_IN.ssh.port,
+      user: bastion.user ?? user,
+      key: resolveKey(bastion.key ?? key, directory),
+      knownHosts: login.knownHosts,
+    },
+  };
 }
+
+const resolveKey = (key: string, directory: string): SecretRef | null =>
+  key === 'agent' ? null : absoluteReference(key, directory);
 
 function resolveBmc(bmc: ServerEntry['bmc'], directory: string): BmcSpec {
   if (bmc === 'none') return { kind: 'none' };

@@ -43,29 +43,60 @@ export const BUILT_IN = {
   ipmi: { port: 623, cipherSuite: 17 },
 } as const;
 
+const LOGIN_NAME = /^[a-z_][a-z0-9_-]{0,31}$/;
+const EXPECTED_LOGIN_NAME = 'a login name, e.g. ubuntu';
+const KEY = new RegExp(`^agent$|${SECRET_REF_PATTERN.source}`);
+const expectedKey = (written: unknown): string =>
+  /PRIVATE KEY/.test(String(written))
+    ? EXPECTED_SECRET
+    : `agent, or a reference to a private key without passphrase: ${SECRET_REF_TEXT}`;
+const EXPECTED_PORT = 'a TCP port, 1 to 65535';
+
+const bastion = map(
+  {
+    host: text(/^[A-Za-z0-9]([A-Za-z0-9.:-]{0,253}[A-Za-z0-9])?$/, {
+      expected: 'a host name or an IP address, e.g. bastion.example.org',
+      description: 'Name or address of the bastion, as the worker reaches it and as known_hosts has it.',
+    }),
+    port: port({
+      expected: EXPECTED_PORT,
+      description: 'TCP port of its sshd.',
+      default: BUILT_IN.ssh.port,
+    }).exactOptional(),
+    user: text(LOGIN_NAME, {
+      expected: EXPECTED_LOGIN_NAME,
+      description:
+        'Login name there; needs no shell, only leave to connect to the server (AllowTcpForwarding). Left out, it is user.',
+    }).exactOptional(),
+    key: text(KEY, {
+      expected: expectedKey,
+      description: `Private key for it: ${SECRET_REF_TEXT}; or agent. Left out, it is key.`,
+    }).exactOptional(),
+  },
+  'A host to go through where the worker does not reach the server itself, as ProxyJump of OpenSSH. The known_hosts file has its key too. BMCs are not reached through it.',
+);
+
 const ssh = map(
   {
-    user: text(/^[a-z_][a-z0-9_-]{0,31}$/, {
-      expected: 'a login name, e.g. ubuntu',
+    user: text(LOGIN_NAME, {
+      expected: EXPECTED_LOGIN_NAME,
       description: 'Login name: root, or one that may use sudo without a password. Needed, here or in defaults.',
     }).exactOptional(),
-    key: text(new RegExp(`^agent$|${SECRET_REF_PATTERN.source}`), {
-      expected: (written) =>
-        /PRIVATE KEY/.test(String(written))
-          ? EXPECTED_SECRET
-          : `agent, or a reference to a private key without passphrase: ${SECRET_REF_TEXT}`,
+    key: text(KEY, {
+      expected: expectedKey,
       description: `Private key without passphrase: ${SECRET_REF_TEXT}; or agent for the one at SSH_AUTH_SOCK of the worker. Needed, here or in defaults.`,
     }).exactOptional(),
     knownHosts: text(/^file:.+$/, {
       expected: 'file:PATH of a known_hosts file',
       description:
-        'known_hosts file with the host key of every server, file:PATH. A host with another key stops the run. Needed, here or in defaults.',
+        'known_hosts file with the host key of every server and bastion, file:PATH. A host with another key stops the run. Needed, here or in defaults.',
     }).exactOptional(),
     port: port({
-      expected: 'a TCP port, 1 to 65535',
+      expected: EXPECTED_PORT,
       description: 'TCP port of sshd.',
       default: BUILT_IN.ssh.port,
     }).exactOptional(),
+    bastion: bastion.exactOptional(),
   },
   'How a server is reached.',
 );

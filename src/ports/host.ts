@@ -1,7 +1,7 @@
 /**
  * A server reached over SSH. Implemented by adapters/ssh; played by the lab over the same wire.
  * Every method throws ProvisionError: HostUnreachable, HostBooting, LinkLost, CommandTimeout, HostKeyUnknown, HostKeyChanged,
- * AuthenticationFailed, SudoRefused, SecretUnreadable.
+ * AuthenticationFailed, ForwardingRefused, SudoRefused, SecretUnreadable; BastionUnreachable, BastionRefused.
  * @module
  */
 import type { Duplex } from 'node:stream';

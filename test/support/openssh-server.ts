@@ -15,7 +15,8 @@ import type { TestSshServer } from './ssh-server.js';
 /** Where a sshd that is started as root wants an empty directory; the package's service makes it, a bare install doesn't. */
 const PRIVSEP_DIRECTORY = '/run/sshd';
 
-export async function startOpenSshServer(): Promise<TestSshServer> {
+/** `forwards: false` refuses connections through it. */
+export async function startOpenSshServer({ forwards = true } = {}): Promise<TestSshServer> {
   const directory = mkdtempSync(join(tmpdir(), 'sshd-'));
   const file = (name: string): string => join(directory, name);
   const makeKey = (name: string, type: string): string => {
@@ -37,6 +38,7 @@ export async function startOpenSshServer(): Promise<TestSshServer> {
     'StrictModes no',
     'PermitRootLogin prohibit-password',
     'PasswordAuthentication no',
+    `AllowTcpForwarding ${forwards ? 'yes' : 'no'}`,
     // One line for each accepted connection.
     'LogLevel VERBOSE',
   ];

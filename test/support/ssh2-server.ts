@@ -20,6 +20,8 @@ export interface Ssh2ServerOptions {
   readonly nologin?: string;
   /** Uid that commands run as; needs root. */
   readonly uid?: number;
+  /** false refuses connections through it, as AllowTcpForwarding no does. */
+  readonly forwards?: boolean;
 }
 
 export interface Ssh2TestServer extends TestSshServer {
@@ -27,6 +29,8 @@ export interface Ssh2TestServer extends TestSshServer {
   readonly commands: readonly string[];
   /** Stops reading and answering on every connection, as a host does that lost its power: no packet says so. */
   freezeLinks(): void;
+  /** Connections that are open now. */
+  open(): number;
   /** Resolves when the client has closed a channel whose command was still running. */
   readonly channelClosed: Promise<void>;
 }
@@ -77,12 +81,17 @@ export async function startSsh2Server(options: Ssh2ServerOptions = {}): Promise<
         }
       });
     });
+    // Without a listener ssh2 answers that it is prohibited.
+    if (options.forwards === false) return;
     client.on('tcpip', (accept, reject, { destIP, destPort }) => {
       const socket = connect(destPort, destIP);
       socket.once('error', () => reject());
       socket.once('connect', () => {
         const channel = accept();
         socket.pipe(channel).pipe(socket);
+        // A pipe ends nothing when its source breaks; sshd says that there is no more.
+        socket.once('close', () => channel.end());
+        channel.once('close', () => socket.destroy());
       });
     });
   });
@@ -104,6 +113,7 @@ export async function startSsh2Server(options: Ssh2ServerOptions = {}): Promise<
     commands,
     channelClosed: closed,
     connections: () => connections,
+    open: () => sockets.size,
     dropLinks() {
       for (const socket of sockets) socket.resetAndDestroy();
     },

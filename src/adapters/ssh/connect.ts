@@ -1,83 +1,90 @@
 /**
- * One login: TCP, host key, user key.
+ * The way to a server: directly, or through its bastion.
  * @module
  */
-import { Client } from 'ssh2';
-import type { ServerSpec } from '../../domain/spec.js';
-import type { ProvisionError } from '../../ports/failure.js';
-import type { SecretSource } from '../../ports/secrets.js';
-import { connectFailure } from './connect-failure.js';
-import { hostKeyAlgorithms } from './host-key-algorithms.js';
-import { hostKeyProblem, readPins } from './host-key.js';
-import type { SshLimits } from './limits.js';
-import { loginMethod } from './login.js';
-
-export interface ConnectOptions {
-  readonly secrets: SecretSource;
-  readonly limits: SshLimits;
-  readonly signal?: AbortSignal | undefined;
-}
+import type { Client } from 'ssh2';
+import type { FailureType } from '../../domain/run/failures.js';
+import type { ServerSpec, SshLogin } from '../../domain/spec.js';
+import { AddressUnreachable, ProvisionError } from '../../ports/failure.js';
+import { disconnect, logIn, type ConnectOptions } from './client.js';
+import { forward } from './forward.js';
+import { countdown } from './patience.js';
 
 /** How messages name the host: `h100-01 (ubuntu@192.0.2.11:22)`. */
-export function placeOf(spec: ServerSpec): string {
-  return `${spec.name} (${spec.ssh.user}@${spec.ssh.host}:${spec.ssh.port})`;
+export function placeOf({ name, ssh }: ServerSpec): string {
+  return `${name} (${addressOf(ssh)})`;
 }
 
-/** A client that is logged in. Rejects with a ProvisionError, or with the signal's reason. */
-export async function connect(spec: ServerSpec, { secrets, limits, signal }: ConnectOptions): Promise<Client> {
-  const { ssh } = spec;
-  const where = placeOf(spec);
-  const pins = await readPins(ssh);
-  const login = await loginMethod(ssh, secrets);
-  signal?.throwIfAborted();
+const addressOf = ({ user, host, port }: SshLogin): string => `${user}@${host}:${port}`;
 
-  return new Promise<Client>((resolve, reject) => {
-    const client = new Client();
-    let distrust: ProvisionError | null = null;
-    let banner = '';
-    const abort = (): void => fail(signal?.reason);
-    const fail = (reason: unknown): void => {
-      signal?.removeEventListener('abort', abort);
-      client.destroy();
-      reject(reason);
-    };
-    signal?.addEventListener('abort', abort);
+/** A client that is logged in to the server. Rejects with a ProvisionError, or with the signal's reason. */
+export async function connect(spec: ServerSpec, options: ConnectOptions): Promise<Client> {
+  const { bastion } = spec.ssh;
+  return bastion === undefined
+    ? logIn(placeOf(spec), spec.ssh, options)
+    : connectThrough({ where: `bastion of ${spec.name} (${addressOf(bastion)})`, login: bastion }, spec, options);
+}
 
-    client.on('banner', (message) => {
-      banner += message;
-    });
-    // Stays for the life of the client: an 'error' without a listener would end the worker.
-    client.on('error', (error) => fail(distrust ?? connectFailure(where, error, banner)));
-    client.on('close', () => fail(distrust ?? connectFailure(where, null, banner)));
-    client.once('ready', () => {
-      // Commands are small packets back and forth: with Nagle's algorithm each waits 40 ms and more for an acknowledgement.
-      client.setNoDelay(true);
-      signal?.removeEventListener('abort', abort);
-      resolve(client);
-    });
-    client.connect({
-      host: ssh.host,
-      port: ssh.port,
-      username: ssh.user,
-      authHandler: [login],
-      algorithms: { serverHostKey: hostKeyAlgorithms(pins) },
-      hostVerifier: (key: Buffer) => {
-        distrust = hostKeyProblem(where, ssh, pins, key);
-        return distrust === null;
-      },
-      readyTimeout: limits.connectTimeoutMs,
-      keepaliveInterval: limits.keepaliveIntervalMs,
-      keepaliveCountMax: limits.keepaliveMisses,
-    });
+interface Bastion {
+  readonly where: string;
+  readonly login: SshLogin;
+}
+
+/**
+ * As OpenSSH's ProxyJump: the bastion carries bytes and sees no command and no key of the server. Each connection has one of its own to the
+ * bastion, so that a fresh look at the server is fresh all the way. The limit is for both logins.
+ */
+async function connectThrough(bastion: Bastion, spec: ServerSpec, options: ConnectOptions): Promise<Client> {
+  const { limits, signal } = options;
+  const { host, port } = spec.ssh;
+  const left = countdown(limits.connectTimeoutMs);
+  const jump = await logIn(bastion.where, bastion.login, options).catch((error: unknown) => {
+    throw ofBastion(error);
   });
+  let lost = false;
+  jump.once('close', () => (lost = true));
+  try {
+    const sock = await forward(jump, { where: bastion.where, host, port, timeoutMs: left(), signal });
+    // A bastion says so when the server hangs up, and waits for us to do the same: SSH is of no use in one direction.
+    sock.once('end', () => sock.destroy());
+    const rest = { ...options, limits: { ...limits, connectTimeoutMs: left() } };
+    const client = await logIn(placeOf(spec), spec.ssh, rest, sock);
+    // Neither is of use without the other, and a frozen bastion never closes what runs through it.
+    const hangUp = (): void => disconnect(jump);
+    client.once('close', hangUp).once('error', hangUp);
+    const giveUp = (): void => void client.destroy();
+    jump.once('close', giveUp).once('error', giveUp);
+    return client;
+  } catch (error) {
+    disconnect(jump);
+    if (error instanceof AddressUnreachable)
+      throw new ProvisionError('HostUnreachable', `${placeOf(spec)}: ${error.message}`, {}, { cause: error });
+    if (!(error instanceof ProvisionError)) throw error;
+    if (error.type === 'HostUnreachable' && lost)
+      throw new ProvisionError(
+        'BastionUnreachable',
+        `${bastion.where}: the connection broke during the login behind it`,
+      );
+    throw OF_FORWARDING.includes(error.type) ? ofBastion(error) : error;
+  }
 }
 
-/** A peer that never answers the goodbye would keep the socket open; after this long it is closed from here. */
-const GOODBYE_MS = 5_000;
+/** On the way through the bastion these are the bastion's; what the server itself says keeps its type. */
+const OF_FORWARDING: readonly FailureType[] = ['ForwardingRefused', 'LinkLost'];
 
-/** Says goodbye, so that sshd logs an orderly end, and makes sure the socket goes away. */
-export function disconnect(client: Client): void {
-  const timer = setTimeout(() => client.destroy(), GOODBYE_MS).unref();
-  client.once('close', () => clearTimeout(timer));
-  client.end();
+/** What is wrong with a bastion says nothing about the server, and must not be taken for a server that is down. */
+const BASTION_TYPES: { readonly [T in FailureType]?: FailureType } = {
+  HostUnreachable: 'BastionUnreachable',
+  HostBooting: 'BastionUnreachable',
+  LinkLost: 'BastionUnreachable',
+  HostKeyUnknown: 'BastionRefused',
+  HostKeyChanged: 'BastionRefused',
+  AuthenticationFailed: 'BastionRefused',
+  ForwardingRefused: 'BastionRefused',
+};
+
+function ofBastion(error: unknown): unknown {
+  if (!(error instanceof ProvisionError)) return error;
+  const { message, details, cause } = error;
+  return new ProvisionError(BASTION_TYPES[error.type] ?? error.type, message, details, { cause });
 }

@@ -3,13 +3,13 @@
  * @module
  */
 import { readFile } from 'node:fs/promises';
-import type { SshSpec } from '../../domain/spec.js';
+import type { SshLogin } from '../../domain/spec.js';
 import type { FailureType } from '../../domain/run/failures.js';
 import { ProvisionError } from '../../ports/failure.js';
 import { fingerprint, judge, keyType, knownHostsName, pinsOf, type Pins, type Verdict } from './known-hosts.js';
 
 /** Read anew for every connection, so that a key which a person adds counts at once. A missing file pins nothing. */
-export async function readPins(ssh: SshSpec): Promise<Pins> {
+export async function readPins(ssh: SshLogin): Promise<Pins> {
   try {
     return pinsOf(await readFile(ssh.knownHosts, 'utf8'), ssh.host, ssh.port);
   } catch (error) {
@@ -19,7 +19,7 @@ export async function readPins(ssh: SshSpec): Promise<Pins> {
 }
 
 /** null when the key is pinned. Nothing is ever added to the file: who trusts a new key is a person. */
-export function hostKeyProblem(where: string, ssh: SshSpec, pins: Pins, shown: Buffer): ProvisionError | null {
+export function hostKeyProblem(where: string, ssh: SshLogin, pins: Pins, shown: Buffer): ProvisionError | null {
   const verdict = judge(pins, shown);
   if (verdict === 'pinned') return null;
   const found = described(keyType(shown), shown);

@@ -3,12 +3,12 @@
  * @module
  */
 import ssh2, { type AnyAuthMethod } from 'ssh2';
-import type { SshSpec } from '../../domain/spec.js';
+import type { SshLogin } from '../../domain/spec.js';
 import { ProvisionError } from '../../ports/failure.js';
 import type { SecretSource } from '../../ports/secrets.js';
 
 /** @throws ProvisionError SecretUnreadable, or AuthenticationFailed when there is neither a key nor an agent. */
-export async function loginMethod(ssh: SshSpec, secrets: SecretSource): Promise<AnyAuthMethod> {
+export async function loginMethod(ssh: SshLogin, secrets: SecretSource): Promise<AnyAuthMethod> {
   if (ssh.key === null) return { type: 'agent', username: ssh.user, agent: agentSocket() };
   const key = ssh2.utils.parseKey(await secrets.read(ssh.key));
   if (key instanceof Error) throw unusable(ssh.key, /encrypted/i.test(key.message) ? ENCRYPTED : NOT_A_KEY);

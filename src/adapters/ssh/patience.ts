@@ -27,3 +27,9 @@ export async function patiently<T>(promise: Promise<T>, { signal, timeoutMs, lat
     );
   });
 }
+
+/** Milliseconds that are left of a limit; 1 when none is, so that what follows fails by its own timeout. */
+export function countdown(limitMs: number): () => number {
+  const start = performance.now();
+  return () => Math.max(1, Math.round(limitMs - (performance.now() - start)));
+}

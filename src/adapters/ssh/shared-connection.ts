@@ -4,7 +4,7 @@
  */
 import type { Client } from 'ssh2';
 import { ProvisionError } from '../../ports/failure.js';
-import { disconnect } from './connect.js';
+import { disconnect } from './client.js';
 
 export class SharedConnection {
   private current: Promise<Client> | null = null;

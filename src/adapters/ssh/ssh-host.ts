@@ -8,11 +8,12 @@ import type { ServerSpec } from '../../domain/spec.js';
 import { ProvisionError } from '../../ports/failure.js';
 import type { ExecOptions, ExecResult, Host } from '../../ports/host.js';
 import type { SecretSource } from '../../ports/secrets.js';
+import { disconnect } from './client.js';
 import { NotStarted, runCommand, type Command } from './command.js';
-import { connect, disconnect, placeOf } from './connect.js';
+import { connect, placeOf } from './connect.js';
 import { forward } from './forward.js';
 import type { SshLimits } from './limits.js';
-import { patiently, type Patience } from './patience.js';
+import { countdown, patiently, type Patience } from './patience.js';
 import { commandLine } from './quote.js';
 import { SessionGate } from './session-gate.js';
 import { SharedConnection } from './shared-connection.js';
@@ -131,10 +132,4 @@ export class SshHost implements Host {
     }
     return result;
   }
-}
-
-/** Milliseconds that are left of a limit; 1 when none is, so that what follows fails by its own timeout. */
-function countdown(limitMs: number): () => number {
-  const start = performance.now();
-  return () => Math.max(1, Math.round(limitMs - (performance.now() - start)));
 }

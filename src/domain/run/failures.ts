@@ -14,6 +14,16 @@ export interface FailureKind {
 export const FAILURES = {
   HostUnreachable: { retryable: true, advice: 'no SSH connection: check network, power and sshd of the host' },
   HostBooting: { retryable: true, advice: 'the host answers but does not accept logins yet: it is still booting' },
+  BastionUnreachable: {
+    retryable: true,
+    advice:
+      'no SSH connection to the bastion: check its network and sshd. Nothing is known about the host behind it meanwhile',
+  },
+  BastionRefused: {
+    retryable: false,
+    advice:
+      'the bastion shows another host key than the pinned one, or refuses the login or the way to the host; the message says which',
+  },
   LinkLost: { retryable: true, advice: 'the SSH connection broke while a command ran; it is read back, not repeated' },
   CommandTimeout: { retryable: true, advice: 'a command on the host took longer than its limit' },
   HostKeyUnknown: {
