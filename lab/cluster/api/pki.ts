@@ -9,6 +9,7 @@ import { generate } from 'selfsigned';
 
 export interface Pki {
   readonly ca: string;
+  readonly caKey: string;
   readonly serverCert: string;
   readonly serverKey: string;
   readonly clientCert: string;
@@ -53,21 +54,30 @@ export async function createPki(names: readonly string[]): Promise<Pki> {
       },
     ],
   });
+  const kept = { ca: authority.cert, caKey: authority.private };
+  return {
+    ...kept,
+    serverCert: server.cert,
+    serverKey: server.private,
+    ...(await issueClient(kept)),
+  };
+}
+
+/** The administrator's certificate, good for a year when `dates` says nothing else. */
+export async function issueClient(
+  { ca, caKey }: Pick<Pki, 'ca' | 'caKey'>,
+  dates: { notBeforeDate?: Date; notAfterDate?: Date } = {},
+): Promise<Pick<Pki, 'clientCert' | 'clientKey'>> {
   const client = await generate([{ name: 'commonName', value: 'system:admin' }], {
     ...EC,
-    ca,
+    ...dates,
+    ca: { key: caKey, cert: ca },
     extensions: [
       { name: 'keyUsage', digitalSignature: true },
       { name: 'extKeyUsage', clientAuth: true },
     ],
   });
-  return {
-    ca: authority.cert,
-    serverCert: server.cert,
-    serverKey: server.private,
-    clientCert: client.cert,
-    clientKey: client.private,
-  };
+  return { clientCert: client.cert, clientKey: client.private };
 }
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');

@@ -7,7 +7,7 @@ import { createServer, type Server } from 'node:https';
 import { connect, createServer as createTcpServer, type AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { kubeconfigFor, loadOrCreatePki, type Pki } from '../../../lab/cluster/api/pki.js';
+import { kubeconfigFor, createPki, type Pki } from '../../../lab/cluster/api/pki.js';
 import { serverSpec } from '../../../test/support/server-spec.js';
 import { FAILURES, type FailureType } from '../../domain/run/failures.js';
 import type { Cluster, ClusterProvider } from '../../ports/cluster.js';
@@ -23,10 +23,7 @@ const HTML = '<html><body>Gateway</body></html>';
 let pki: Pki;
 let other: Pki;
 beforeAll(async () => {
-  [pki, other] = await Promise.all([
-    loadOrCreatePki(new Map(), ['127.0.0.1']),
-    loadOrCreatePki(new Map(), ['127.0.0.1']),
-  ]);
+  [pki, other] = await Promise.all([createPki(['127.0.0.1']), createPki(['127.0.0.1'])]);
 });
 
 /** What the server answers to all but discovery. */

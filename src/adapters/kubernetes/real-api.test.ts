@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { kubeconfigFor, createPki, type Pki } from '../../../lab/cluster/api/pki.js';
+import { issueClient, kubeconfigFor, createPki, type Pki } from '../../../lab/cluster/api/pki.js';
 import { APPLICATION_DEFINITIONS } from '../../../lab/cluster/definitions/apps.js';
 import { CLUSTER_API_DEFINITIONS } from '../../../lab/cluster/definitions/cluster-api.js';
 import { OPERATOR_DEFINITIONS } from '../../../lab/cluster/definitions/cozystack.js';
 import { K3S_DEFINITIONS } from '../../../lab/cluster/definitions/k3s.js';
 import { KUBEVIRT_OPERATOR_DEFINITIONS } from '../../../lab/cluster/definitions/kubevirt.js';
+import { APPLY_TYPE } from '../../../lab/cluster/api/client.js';
 import { startApiServer, type ApiServer } from '../../../lab/cluster/api/server.js';
 import { describeWith } from '../../../test/support/skip-unless.js';
 import { serverSpec } from '../../../test/support/server-spec.js';
@@ -29,10 +30,11 @@ import {
   machineDeploymentRef,
   tenantObject,
 } from '../../domain/cluster/nested.js';
-import { at, listAt, nameOf, type KubeObject } from '../../domain/cluster/objects.js';
+import { at, fieldConflicts, listAt, nameOf, type KubeObject } from '../../domain/cluster/objects.js';
 import { marked } from '../../domain/cluster/ownership.js';
 import { storageClasses } from '../../domain/cluster/storage.js';
 import type { Cluster, ClusterProvider, ObjectRef } from '../../ports/cluster.js';
+import type { ClusterLimits } from './api-cluster.js';
 import { createClusterProvider } from './index.js';
 
 const NESTED = { name: 'main', tenant: 'workload', nodes: 1, cpu: 56, memory: '512Gi', disk: '200Gi', gpusPerNode: 2 };
@@ -41,6 +43,7 @@ vi.setConfig({ testTimeout: 120_000 });
 /** The first start builds the program: minutes. */
 const START_LIMIT_MS = 30 * 60_000;
 const POLL = { timeout: 60_000, interval: 100 };
+const MERGE_TYPE = 'application/merge-patch+json';
 
 let folder: string;
 let pki: Pki;
@@ -55,6 +58,34 @@ const map = (name: string, data: Record<string, string>): KubeObject => ({
   data,
 });
 const ref = (name: string): ObjectRef => ({ apiVersion: 'v1', kind: 'ConfigMap', namespace: 'default', name });
+
+function provider(credentials: Partial<Pki> = {}, limits: Partial<ClusterLimits> = {}): ClusterProvider {
+  const kubeconfig = kubeconfigFor({ ...pki, ...credentials }, 'https://127.0.0.1:6443');
+  return createClusterProvider({
+    limits,
+    hosts: {
+      get: () => ({
+        exec: async () => ({ exitCode: 0, signal: null, stdout: kubeconfig, stderr: '', truncated: false }),
+        execFresh: () => Promise.reject(new Error('not used')),
+        openStream: (): Promise<Duplex> =>
+          new Promise((resolve, reject) => {
+            const socket = connect(api.port, '127.0.0.1', () => resolve(socket));
+            socket.once('error', reject);
+          }),
+      }),
+      close: async () => {},
+    },
+  });
+}
+
+/** What another tool does to a ConfigMap: `kubectl edit` updates, a GitOps controller applies. */
+const MAPS = '/api/v1/namespaces/default/configmaps';
+const update = (manager: string, object: KubeObject): Promise<unknown> =>
+  api.client.ask('PUT', `${MAPS}/${object.metadata.name}?fieldManager=${manager}`, object);
+const applyAs = (manager: string, object: KubeObject): Promise<unknown> =>
+  api.client.ask('PATCH', `${MAPS}/${object.metadata.name}?fieldManager=${manager}`, object, APPLY_TYPE);
+const managersOf = (object: KubeObject | null): unknown[] =>
+  (listAt(object, 'metadata', 'managedFields') ?? []).map((entry) => at(entry, 'manager'));
 
 /** What the steps patch, as the platform makes it. */
 const MADE_BY_THE_PLATFORM: readonly KubeObject[] = [
@@ -77,26 +108,7 @@ describeWith('a real API server', ['go'], 'golang (1.21 or newer)', () => {
     folder = await mkdtemp(join(tmpdir(), 'gpu-provision-real-api-'));
     pki = await createPki(['127.0.0.1']);
     api = await startApiServer(folder, pki);
-    clusters = createClusterProvider({
-      hosts: {
-        get: () => ({
-          exec: async () => ({
-            exitCode: 0,
-            signal: null,
-            stdout: kubeconfigFor(pki, 'https://127.0.0.1:6443'),
-            stderr: '',
-            truncated: false,
-          }),
-          execFresh: () => Promise.reject(new Error('not used')),
-          openStream: (): Promise<Duplex> =>
-            new Promise((resolve, reject) => {
-              const socket = connect(api.port, '127.0.0.1', () => resolve(socket));
-              socket.once('error', reject);
-            }),
-        }),
-        close: async () => {},
-      },
-    });
+    clusters = provider();
     cluster = await clusters.host(SPEC);
   }, START_LIMIT_MS);
   afterAll(async () => {
@@ -137,15 +149,30 @@ describeWith('a real API server', ['go'], 'golang (1.21 or newer)', () => {
       expect(at(policy, 'spec', 'ingress')).toEqual([{ from: [{ podSelector: {} }] }]);
     });
 
-    it('reports a field that another manager owns as a conflict', async () => {
-      await cluster.apply(map('quarrel', { k: '1' }));
-      // The administrator's kubectl edits the same field.
-      const path = '/api/v1/namespaces/default/configmaps/quarrel?fieldManager=kubectl-edit';
-      await api.client.ask('PATCH', path, { data: { k: 'theirs' } }, 'application/merge-patch+json');
-      await expect(cluster.apply(map('quarrel', { k: '1' }))).rejects.toMatchObject({
-        type: 'ClusterConflict',
-        message: expect.stringMatching(/Apply failed with 1 conflict: conflict with "kubectl-edit".*: \.data\.k/),
+    it('reads a list that comes in pages to its end', async () => {
+      const names = Array.from({ length: 8 }, (_, i) => `page-${i}`);
+      const label = { labels: { list: 'paged' } };
+      await Promise.all(
+        names.map((name) => {
+          const object = map(name, {});
+          return cluster.apply({ ...object, metadata: { ...object.metadata, ...label } });
+        }),
+      );
+      const paging = provider({}, { pageSize: 3 });
+      const found = await (await paging.host(SPEC)).list({ ...ref('any'), labelSelector: 'list=paged' });
+      await paging.close();
+      expect(found.map(({ metadata: { name } }) => name)).toEqual(names);
+    });
+
+    it('says that credentials are over, which no second attempt can mend', async () => {
+      const notAfterDate = new Date(Date.now() - 60_000);
+      const over = await issueClient(pki, { notBeforeDate: new Date(0), notAfterDate });
+      const late = provider(over);
+      await expect(late.host(SPEC).then((old) => old.get(ref('a')))).rejects.toMatchObject({
+        type: 'ClusterRefused',
+        message: expect.stringMatching(/credentials of h100-01:\/etc\/rancher.* was good until 20.*; k3s renews it/),
       });
+      await late.close();
     });
 
     it('reports a field that the kind does not have as a conflict, which no second attempt can mend', async () => {
@@ -159,6 +186,50 @@ describeWith('a real API server', ['go'], 'golang (1.21 or newer)', () => {
         type: 'ClusterConflict',
         message: expect.stringContaining('unknown field "dada"'),
       });
+    });
+  });
+
+  describe('a field of another manager', () => {
+    it.each([
+      ['updated by hand', update, 'kubectl-edit'],
+      ['applied by a controller', applyAs, 'argocd-controller'],
+    ])('%s is named with its manager, and nothing is taken', async (_how, write, manager) => {
+      const name = `quarrel-${manager}`;
+      if (write === update) await cluster.apply(map(name, { k: '1', l: '1' }));
+      await write(manager, map(name, { k: 'theirs', l: 'theirs' }));
+      const before = await cluster.get(ref(name));
+      const refused: unknown = await cluster.apply(map(name, { k: '1', l: '1', more: '1' })).catch((e: unknown) => e);
+      expect(refused).toMatchObject({
+        type: 'ClusterConflict',
+        message: expect.stringContaining('Apply failed with 2'),
+      });
+      expect(fieldConflicts(String(refused))).toEqual([
+        { field: '.data.k', manager },
+        { field: '.data.l', manager },
+      ]);
+      expect(await cluster.get(ref(name))).toEqual(before);
+      // Wanted as they have it, it is everybody's; a second apply changes nothing.
+      const shared = await cluster.apply(map(name, { k: 'theirs', l: 'theirs' }));
+      expect(managersOf(shared)).toEqual(expect.arrayContaining([manager, 'gpu-provision']));
+      expect(await cluster.apply(map(name, { k: 'theirs', l: 'theirs' }))).toEqual(shared);
+    });
+
+    it('of several managers is named with each of them', async () => {
+      await cluster.apply(map('crowd', { k: '1', l: '1' }));
+      await api.client.ask('PATCH', `${MAPS}/crowd?fieldManager=kubectl-edit`, { data: { k: 'a' } }, MERGE_TYPE);
+      await api.client.ask('PATCH', `${MAPS}/crowd?fieldManager=helm`, { data: { l: 'b' } }, MERGE_TYPE);
+      const refused: unknown = await cluster.apply(map('crowd', { k: '1', l: '1' })).catch((e: unknown) => e);
+      expect(fieldConflicts(String(refused)).toSorted((a, b) => a.field.localeCompare(b.field))).toEqual([
+        { field: '.data.k', manager: 'kubectl-edit' },
+        { field: '.data.l', manager: 'helm' },
+      ]);
+    });
+
+    it('that we do not want is left alone', async () => {
+      await applyAs('argocd-controller', map('beside', { theirs: '1' }));
+      const made = await cluster.apply(map('beside', { ours: '1' }));
+      expect(made['data']).toEqual({ theirs: '1', ours: '1' });
+      expect((await cluster.apply(map('beside', {})))['data']).toEqual({ theirs: '1' });
     });
   });
 
