@@ -22,6 +22,8 @@ export interface Ssh2ServerOptions {
   readonly uid?: number;
   /** false refuses connections through it, as AllowTcpForwarding no does. */
   readonly forwards?: boolean;
+  /** Port of this machine that plays an address which only the server reaches; null for every other address. */
+  readonly route?: (host: string, port: number) => number | null;
 }
 
 export interface Ssh2TestServer extends TestSshServer {
@@ -84,7 +86,8 @@ export async function startSsh2Server(options: Ssh2ServerOptions = {}): Promise<
     // Without a listener ssh2 answers that it is prohibited.
     if (options.forwards === false) return;
     client.on('tcpip', (accept, reject, { destIP, destPort }) => {
-      const socket = connect(destPort, destIP);
+      const routed = options.route?.(destIP, destPort) ?? null;
+      const socket = routed === null ? connect(destPort, destIP) : connect(routed, '127.0.0.1');
       socket.once('error', () => reject());
       socket.once('connect', () => {
         const channel = accept();
