@@ -113,7 +113,8 @@ export function rebootActivities(adapters: Adapters): RebootActivities {
         while (Date.now() < end) {
           const probe = await probeHost(adapters.hosts, input.spec);
           heartbeat();
-          if (probe.kind !== 'reading' || probe.reading.bootId !== input.oldBootId) {
+          const runsOldBoot = probe.kind === 'reading' && probe.reading.bootId === input.oldBootId;
+          if (!runsOldBoot && blindness(probe) === null) {
             return { leftAt: new Date().toISOString() };
           }
           await delay(PROBE_EVERY_MS, undefined, { signal: contextOf(adapters, input).signal });
@@ -213,11 +214,16 @@ async function lookAtHost(hosts: HostProvider, input: RebootInput, signal: Abort
       return { kind, ...seen(probe.reading), seenAt: new Date().toISOString() };
     }
     why = probe.why;
-    blind = probe.error !== undefined && BLIND.includes(probe.error.type) ? probe.error : null;
+    blind = blindness(probe);
     await delay(PROBE_EVERY_MS, undefined, { signal });
   }
   if (blind !== null) throw blind;
   return { kind: 'left-not-back', bootId: null, commandLine: null, seenAt: null, evidence: why };
+}
+
+/** Why a probe says nothing about the host, or null when it does. */
+function blindness(probe: Probe): ProvisionError | null {
+  return probe.kind === 'silent' && probe.error !== undefined && BLIND.includes(probe.error.type) ? probe.error : null;
 }
 
 function outcomeOf(first: BootReading, second: BootReading, expected: ExpectedBoot, seenAt: string): BootOutcome {

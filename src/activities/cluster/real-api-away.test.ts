@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
-import { kubeconfigFor, loadOrCreatePki, type Pki } from '../../../lab/cluster/api/pki.js';
+import { kubeconfigFor, createPki, type Pki } from '../../../lab/cluster/api/pki.js';
 import { OPERATOR_DEFINITIONS } from '../../../lab/cluster/definitions/cozystack.js';
 import { K3S_DEFINITIONS } from '../../../lab/cluster/definitions/k3s.js';
-import { startRealApi, type RealApi } from '../../../lab/cluster/real-api/server.js';
+import { startApiServer, type ApiServer } from '../../../lab/cluster/api/server.js';
 import { describeWith } from '../../../test/support/skip-unless.js';
 import { serverSpec } from '../../../test/support/server-spec.js';
 import { startSsh2Server, type Ssh2TestServer } from '../../../test/support/ssh2-server.js';
@@ -43,7 +43,7 @@ const AWAIT = cozystackSteps['cozystack.await-operator'];
 
 let folder: string;
 let pki: Pki;
-let api: RealApi;
+let api: ApiServer;
 let bastion: Ssh2TestServer;
 let host: Ssh2TestServer;
 let spec: ServerSpec;
@@ -110,9 +110,9 @@ let worker: Worker;
 describeWith('a real API server behind a bastion', ['go'], 'golang (1.21 or newer)', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'gpu-provision-api-away-'));
-    pki = await loadOrCreatePki(new Map(), ['127.0.0.1', NESTED_NAME]);
+    pki = await createPki(['127.0.0.1', NESTED_NAME]);
     [api, bastion, host] = await Promise.all([
-      startRealApi(join(folder, 'api'), pki),
+      startApiServer(join(folder, 'api'), pki),
       startSsh2Server({ user: 'jump' }),
       startSsh2Server({
         respond: (channel) => {
@@ -271,7 +271,7 @@ describeWith('a real API server behind a bastion', ['go'], 'golang (1.21 or newe
     const began = Date.now();
     await api.close();
     await expect.poll(() => failures.slice(waited).length, POLL).toBeGreaterThanOrEqual(5);
-    api = await startRealApi(folder, pki);
+    api = await startApiServer(folder, pki);
     await makeOperatorReady();
     expect(await step).toMatchObject({ summary: expect.stringContaining('operator available') });
 

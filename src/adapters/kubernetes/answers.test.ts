@@ -160,6 +160,13 @@ describe('an answer', () => {
       'NotReadyYet',
       /being terminated/,
     ],
+    [
+      '403 of an API server that has just begun',
+      status(403, 'Forbidden', 'configmaps "a" is forbidden: not yet ready to handle request'),
+      apply,
+      'NotReadyYet',
+      /not yet ready/,
+    ],
     ['401', status(401, 'Unauthorized', 'Unauthorized'), get, 'ClusterUnreachable', /h100-01:\/etc\/rancher.*\(401\)/],
     ['422', status(422, 'Invalid', 'spec.containers: Required value'), apply, 'ClusterConflict', /Required value/],
     ['409', status(409, 'Conflict', 'the object has been modified'), apply, 'NotReadyYet', /has been modified/],
@@ -230,6 +237,11 @@ describe('a list in pages', () => {
     const pods = await (await provider().host(SPEC)).list({ ...PODS, namespace: 'default', labelSelector: 'a=b' });
     return pods.map(({ metadata }) => metadata.name);
   };
+
+  it('is empty when the API says null', async () => {
+    answer = text(200, JSON.stringify({ kind: 'PodList', metadata: {}, items: null }));
+    expect(await names()).toEqual([]);
+  });
 
   it('is read to its end', async () => {
     answer = (response, request) => {

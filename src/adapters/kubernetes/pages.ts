@@ -7,7 +7,11 @@ import { isExpired } from './refusal.js';
 
 const PAGE = z.looseObject({
   metadata: z.looseObject({ continue: z.string().default('') }).default({ continue: '' }),
-  items: z.array(z.looseObject({})),
+  // Go writes an empty list as null.
+  items: z
+    .array(z.looseObject({}))
+    .nullable()
+    .transform((items) => items ?? []),
 });
 type Items = z.infer<typeof PAGE>['items'];
 

@@ -46,6 +46,11 @@ const TYPES: readonly { readonly type: FailureType; readonly why: string; readon
   },
   {
     type: 'NotReadyYet',
+    why: 'admission after a restart of the API server, before it has read what it goes by',
+    fits: ({ code, message }) => code === 403 && message.includes('not yet ready to handle request'),
+  },
+  {
+    type: 'NotReadyYet',
     why: 'the operator behind a webhook starts after its webhook is registered',
     fits: ({ message }) => message.includes('failed calling webhook'),
   },
