@@ -77,6 +77,22 @@ describe('every way a reboot can end', () => {
     expect((await rig.end()).status.outcome).toBe('restored');
   });
 
+  it('a bastion that is away says nothing about the host, which is not power-cycled; a person resumes when it is back', async () => {
+    const world = new World();
+    world.behaviours = ['hangs'];
+    const away = { type: 'BastionUnreachable' } as const;
+    world.faults = ['reboot.look', 'bmc.graceful-restart', 'bmc.power-cycle'].map((at) => ({ at, ...away }));
+    rig = await Rig.start(world);
+    await rig.approve();
+    const { question, outcome } = await rig.leapUntilAsked('needs-hands');
+    expect(outcome).toBe('needs-hands');
+    expect(question?.text).toContain('injected into reboot.look');
+    expect(world.powerCycles).toBe(0);
+    world.faults = [];
+    await rig.update('resume', { gate: 'needs-hands', reason: 'the bastion is back' });
+    expect((await rig.end()).status).toMatchObject({ outcome: 'restored', counts: { powerCycles: 1 } });
+  });
+
   it('a host that stays dead needs hands after the power cycles that were approved, and not one more', async () => {
     const world = new World();
     world.behaviours = ['dies'];

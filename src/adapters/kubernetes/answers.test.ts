@@ -317,6 +317,30 @@ describe('another installation behind the same address', () => {
     expect(await raw()).toBe('ok');
   });
 
+  it('is asked by a client that failures of the one before do not touch', async () => {
+    let reads = 0;
+    const clusters = provider({
+      kubeconfig: () => {
+        reads += 1;
+        return kubeconfigFor(pki, 'https://127.0.0.1:6443');
+      },
+    });
+    let held = 0;
+    answer = (_response, { socket }) => {
+      held += 1;
+      if (held === 2) socket.destroy();
+    };
+    const old = await clusters.host(SPEC);
+    const [slow, broken] = [failure(old.raw('/slow')), failure(old.raw('/broken'))];
+    await Promise.race([slow, broken]);
+    answer = ready;
+    const next = await clusters.host(SPEC);
+    await Promise.all([slow, broken]);
+    expect(await clusters.host(SPEC)).toBe(next);
+    expect(await next.raw('/readyz')).toBe('ok');
+    expect(reads).toBe(2);
+  });
+
   it('is asked with the new credentials after it refused the old ones', async () => {
     let reads = 0;
     const clusters = provider({

@@ -205,6 +205,17 @@ function conformance(start: Starts): void {
     });
   });
 
+  it('says that the server lets nobody through to its own addresses', async () => {
+    const closed = await start.bastion({ forwards: false });
+    closing.push(() => closed.close());
+    const host = behind(bastion, closed);
+    await expect(host.openStream('127.0.0.1', 6443)).rejects.toMatchObject({
+      type: 'ForwardingRefused',
+      message: expect.stringContaining(`${serverName(closed)}: sshd forbids connections to 127.0.0.1:6443`),
+    });
+    expect((await host.exec(['echo', 'commands work'], plain)).stdout).toBe('commands work\n');
+  });
+
   it.each(['bastion', 'server'] as const)(
     'fails a command as LinkLost when the link of the %s breaks under it, and the next one gets new links',
     async (which) => {
