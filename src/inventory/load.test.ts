@@ -218,7 +218,7 @@ describe('the files an inventory names', () => {
     it('are looked at where it has', () => {
       withBastion('{ host: 192.0.2.1, port: 2222, user: jump, key: file:./secrets/jump }');
       expect(problems()).toEqual([
-        'inventory.yaml:24:62 defaults.ssh.bastion.key: found secrets/jump, but there is no such file; expected a private key without passphrase',
+        'inventory.yaml:24:62 defaults.ssh.bastion.key: found secrets/jump, but there is no such file; expected a file with a private key without passphrase',
         'inventory.yaml:24:22 defaults.ssh.bastion.host: found known_hosts without a key for [192.0.2.1]:2222; expected one; ssh-keyscan -p 2222 192.0.2.1 prints it, compare it at the console',
       ]);
       expect(loadInventory(site.path).servers.get('h100-01')?.ssh.bastion).toMatchObject({ port: 2222, user: 'jump' });

@@ -312,7 +312,7 @@ const CASES: readonly Case[] = [
       ]),
     [
       'inventory.yaml:24:22 defaults.ssh.bastion.host: found "...@192.0.2.1"; expected a host name or an IP address, e.g. bastion.example.org',
-      'inventory.yaml:24:50 defaults.ssh.bastion.key: found a text that is not shown here; expected a reference to a secret, never the secret itself: file:PATH or env:NAME',
+      'inventory.yaml:24:50 defaults.ssh.bastion.key: found a text that is not shown here; expected a reference to a secret, never the secret itself: file:PATH, env:NAME, command:PROGRAM ARGUMENT... or kubernetes:NAMESPACE/SECRET/KEY',
       'inventory.yaml:24:36 defaults.ssh.bastion.usr: found an unknown key; expected one of host, port, user, key (did you mean user?)',
     ],
   ],

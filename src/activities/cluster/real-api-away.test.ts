@@ -289,7 +289,6 @@ describeWith('a real API server behind a bastion', ['go'], 'golang (1.21 or newe
 });
 
 async function makeOperatorReady(): Promise<void> {
-  const cluster = await worker.cluster();
   const ready = (type: string): object => ({
     status: {
       conditions: [{ type, status: 'True', reason: 'Test', message: '', lastTransitionTime: '2026-01-01T00:00:00Z' }],
@@ -305,9 +304,10 @@ async function makeOperatorReady(): Promise<void> {
       template: { metadata: { labels }, spec: { containers: [{ name: 'a', image: 'a' }] } },
     },
   };
-  await vi.waitFor(() => cluster.apply(deployment), POLL);
+  // A request may still go to where the API was; the next one asks where it is.
+  await vi.waitFor(async () => (await worker.cluster()).apply(deployment), POLL);
   const { apiVersion, kind, name } = PACKAGE_SOURCE_REF;
-  await vi.waitFor(() => cluster.apply({ apiVersion, kind, metadata: { name } }), POLL);
+  await vi.waitFor(async () => (await worker.cluster()).apply({ apiVersion, kind, metadata: { name } }), POLL);
   const type = 'application/merge-patch+json';
   const paths: readonly (readonly [string, string])[] = [
     [`/apis/apps/v1/namespaces/${OPERATOR_REF.namespace}/deployments/${OPERATOR_REF.name}`, 'Available'],
