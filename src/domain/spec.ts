@@ -94,12 +94,16 @@ export interface StorageSpec {
   readonly backend: 'zfs' | 'lvm';
 }
 
+/** What phase 8 proves: GPUs of the nested clusters, or all of the server, the others in a temporary cluster. */
+export type AcceptanceMode = 'nested' | 'all';
+
 export interface ClusterSpec {
   readonly name: string;
   readonly k3s: { readonly version: string; readonly token: SecretRef | null };
   readonly cozystack: { readonly version: string; readonly host: string; readonly externalIPs: readonly string[] };
   readonly storage: StorageSpec;
   readonly nested: readonly NestedSpec[];
+  readonly acceptance: AcceptanceMode;
 }
 
 /** Where the site's own copies are; null means the public place. */

@@ -2,6 +2,8 @@
  * What the schema cannot see: one part of the inventory against another.
  * @module
  */
+import { gpusWanted } from '../domain/cluster/nested.js';
+import { TEMPORARY_NAME } from '../domain/cluster/temporary-cluster.js';
 import type { BmcSpec, ServerSpec, SshLogin } from '../domain/spec.js';
 import { didYouMean } from './did-you-mean.js';
 import { fullPciAddress } from './pci-address.js';
@@ -47,6 +49,7 @@ export function serverFindings(file: InventoryFile, specs: readonly ServerSpec[]
       ...directWithoutBmc(file, spec),
       ...deadManTooShort(file, spec),
       ...moreGpusThanThereAre(spec),
+      ...tenantOfTemporaryCluster(spec),
     ]),
   ];
 }
@@ -145,11 +148,22 @@ function deadManTooShort(file: InventoryFile, { name, boot }: ServerSpec): reado
 }
 
 function moreGpusThanThereAre({ name, gpus, cluster }: ServerSpec): readonly Finding[] {
-  const wanted = cluster.nested.reduce((sum, nested) => sum + nested.nodes * nested.gpusPerNode, 0);
+  const wanted = gpusWanted(cluster.nested);
   if (wanted <= gpus.addresses.length) return [];
   const sum = cluster.nested.map((nested) => `${nested.name} ${nested.nodes} x ${nested.gpusPerNode}`).join(', ');
   const text = `found ${wanted} GPUs (${sum}); expected at most ${gpus.addresses.length}, which servers.${name}.gpus.addresses has`;
   return [{ path: ['clusters', cluster.name, 'nested'], text }];
+}
+
+/** Phase 8 deletes this tenant. */
+function tenantOfTemporaryCluster({ cluster }: ServerSpec): readonly Finding[] {
+  if (cluster.acceptance !== 'all') return [];
+  return cluster.nested
+    .filter(({ tenant }) => tenant === TEMPORARY_NAME.tenant)
+    .map(({ name, tenant }) => ({
+      path: ['clusters', cluster.name, 'nested', name, 'tenant'],
+      text: `found ${tenant}, the tenant of the temporary cluster that acceptance: all makes and deletes; expected another one`,
+    }));
 }
 
 function entries(file: InventoryFile): [string, ServerEntry][] {

@@ -75,6 +75,7 @@ describe('the example', () => {
         nested: [
           { name: 'main', tenant: 'workload', nodes: 1, cpu: 56, memory: '512Gi', disk: '200Gi', gpusPerNode: 2 },
         ],
+        acceptance: 'nested',
       },
       mirrors: { apt: null, k3s: null, charts: null, registries: null },
       disks: ['/dev/disk/by-id/nvme-SAMSUNG_MZQL23T8HCLS-00A07_S64GNE0R100001'],
@@ -117,6 +118,15 @@ describe('the example', () => {
       credentials: 'env:B',
       ...expected,
     });
+  });
+
+  it('proves what is in nested clusters, unless it asks for all', () => {
+    const acceptance = (...edits: readonly (readonly [string, string])[]): string | undefined => {
+      site.put('inventory.yaml', edited(...edits));
+      return loadInventory(site.path).servers.get('h100-01')?.cluster.acceptance;
+    };
+    expect(acceptance()).toBe('nested');
+    expect(acceptance(['    nested:\n', '    acceptance: all\n    nested:\n'])).toBe('all');
   });
 
   it('expands ~/ and leaves absolute paths alone', () => {

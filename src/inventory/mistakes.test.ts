@@ -502,6 +502,18 @@ const CASES: readonly Case[] = [
     ],
   ],
   [
+    'an acceptance that does not exist',
+    () => edited(['    nested:\n', '    acceptance: every\n    nested:\n']),
+    ['inventory.yaml:18:17 clusters.fra1-a.acceptance: found "every"; expected nested or all'],
+  ],
+  [
+    'the tenant of the temporary cluster',
+    () => edited(['    nested:\n', '    acceptance: all\n    nested:\n'], ['tenant: workload', 'tenant: gpuprovision']),
+    [
+      'inventory.yaml:21:23 clusters.fra1-a.nested.main.tenant: found gpuprovision, the tenant of the temporary cluster that acceptance: all makes and deletes; expected another one',
+    ],
+  ],
+  [
     'a tenant with a dash',
     () => edited(['tenant: workload', 'tenant: work-load']),
     [

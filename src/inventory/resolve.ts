@@ -126,6 +126,7 @@ function resolveCluster(file: InventoryFile, name: string, directory: string): C
     cozystack: cluster.cozystack,
     storage: { ...BUILT_IN.storage, ...cluster.storage },
     nested: Object.entries(cluster.nested).map(([nestedName, nested]) => ({ name: nestedName, ...nested })),
+    acceptance: cluster.acceptance ?? BUILT_IN.acceptance,
   };
 }
 

@@ -40,6 +40,7 @@ export const BUILT_IN = {
   },
   workloads: 'refuse',
   storage: { pool: 'data', backend: 'zfs' },
+  acceptance: 'nested',
   ipmi: { port: 623, cipherSuite: 17 },
 } as const;
 
@@ -227,6 +228,12 @@ const cluster = map(
         description: 'Kubernetes clusters for tenants, in VMs, by name. They prove that the GPUs can be used.',
       },
     ),
+    acceptance: oneOf(['nested', 'all'], {
+      expected: 'nested or all',
+      description:
+        'Which GPUs a job proves. nested: those of the nested clusters. all: every GPU of the server; those that the nested clusters leave over in a temporary cluster, which is deleted afterwards.',
+      default: BUILT_IN.acceptance,
+    }).exactOptional(),
   },
   'One cluster.',
 );

@@ -32,6 +32,7 @@ export function serverSpec(change: Partial<ServerSpec> = {}): ServerSpec {
       cozystack: { version: '1.5.4', host: 'example.org', externalIPs: ['192.0.2.11'] },
       storage: { pool: 'data', backend: 'zfs' },
       nested: [],
+      acceptance: 'nested',
     },
     mirrors: { apt: null, k3s: null, charts: null, registries: null },
     disks: ['/dev/disk/by-id/nvme-SAMSUNG_MZQL23T8HCLS-00A07_S64GNE0R100001'],

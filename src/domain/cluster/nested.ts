@@ -19,9 +19,12 @@ const STORAGE_CLASS = 'replicated';
 export const GPU_OPERATOR_TIMEOUT = '40m';
 export const NESTED_GPU_RESOURCE = 'nvidia.com/gpu';
 
-export const tenantNamespace = (nested: NestedSpec): string => `tenant-${nested.tenant}`;
+/** What its objects are called by. */
+export type NestedName = Pick<NestedSpec, 'tenant' | 'name'>;
+
+export const tenantNamespace = (nested: NestedName): string => `tenant-${nested.tenant}`;
 /** Name that everything of the app has in the host cluster. */
-export const releaseName = (nested: NestedSpec): string => `kubernetes-${nested.name}`;
+export const releaseName = (nested: NestedName): string => `kubernetes-${nested.name}`;
 
 interface NamespacedRef {
   readonly apiVersion: string;
@@ -30,7 +33,7 @@ interface NamespacedRef {
   readonly name: string;
 }
 
-const inTenant = (nested: NestedSpec, apiVersion: string, kind: string, suffix = ''): NamespacedRef => ({
+const inTenant = (nested: NestedName, apiVersion: string, kind: string, suffix = ''): NamespacedRef => ({
   apiVersion,
   kind,
   namespace: tenantNamespace(nested),
@@ -38,13 +41,13 @@ const inTenant = (nested: NestedSpec, apiVersion: string, kind: string, suffix =
 });
 
 /** The tenant: an object of its parent. */
-export const tenantRef = (nested: NestedSpec): NamespacedRef => ({
+export const tenantRef = (nested: NestedName): NamespacedRef => ({
   apiVersion: APPS,
   kind: 'Tenant',
   namespace: 'tenant-root',
   name: nested.tenant,
 });
-export const appRef = (nested: NestedSpec): NamespacedRef => ({
+export const appRef = (nested: NestedName): NamespacedRef => ({
   apiVersion: APPS,
   kind: 'Kubernetes',
   namespace: tenantNamespace(nested),
@@ -55,7 +58,7 @@ export const awaitingEtcdRef = (nested: NestedSpec): NamespacedRef =>
   inTenant(nested, 'v1', 'ConfigMap', '-awaiting-etcd');
 export const controlPlaneRef = (nested: NestedSpec): NamespacedRef =>
   inTenant(nested, 'controlplane.cluster.x-k8s.io/v1alpha1', 'KamajiControlPlane');
-export const machineDeploymentRef = (nested: NestedSpec): NamespacedRef =>
+export const machineDeploymentRef = (nested: NestedName): NamespacedRef =>
   inTenant(nested, 'cluster.x-k8s.io/v1beta1', 'MachineDeployment', `-${NODE_GROUP}`);
 export const gpuOperatorReleaseRef = (nested: NestedSpec): NamespacedRef =>
   inTenant(nested, 'helm.toolkit.fluxcd.io/v2', 'HelmRelease', '-gpu-operator');
@@ -186,9 +189,17 @@ export function gpusGate(
   return `${count}; ${reasons.filter((reason) => reason !== null).join('; ')}`;
 }
 
+/** Total of GPUs that nested clusters are to have. */
+export const gpusWanted = (clusters: readonly NestedSpec[]): number =>
+  clusters.reduce((sum, { nodes, gpusPerNode }) => sum + nodes * gpusPerNode, 0);
+
 /** Total of GPUs the nested nodes offer. */
 export const gpusOffered = (nodes: readonly KubeObject[]): number =>
   nodes.reduce((sum, node) => sum + allocatable(node, NESTED_GPU_RESOURCE), 0);
+
+/** VMs have the names of their Machines, those begin with that of the MachineDeployment; labels stay on the VirtualMachine. */
+export const isVmOf = (nested: NestedName, { metadata: { name, namespace } }: KubeObject): boolean =>
+  namespace === tenantNamespace(nested) && name.startsWith(`${machineDeploymentRef(nested).name}-`);
 
 export const replicasOf = (machineDeployment: KubeObject): number | null =>
   countAt(machineDeployment, 'spec', 'replicas');
