@@ -33,6 +33,16 @@ describe('what the phases download', () => {
     expect(endpoints(serverSpec(), ['preflight', 'gpu-isolation'], NOTHING, UBUNTU, {})).toEqual([]);
   });
 
+  it('images of nested nodes once more for a temporary cluster, also where the nested ones are there', () => {
+    const present = { packages: true, k3s: true, cozystack: true, nested: true };
+    const of = (acceptance: 'nested' | 'all'): string[] =>
+      urls(serverSpec({ cluster: { ...serverSpec().cluster, acceptance } }), ['acceptance'], present, UBUNTU, {});
+    expect(of('nested')).toEqual(['https://registry-1.docker.io/v2/']);
+    expect(of('all')).toEqual(
+      ['registry-1.docker.io', 'ghcr.io', 'quay.io', 'registry.k8s.io', 'nvcr.io'].map((host) => `https://${host}/v2/`),
+    );
+  });
+
   it('a mirror replaces each of them; of registries one of the mirrors is enough', () => {
     const mirrors = {
       apt: 'http://m/ubuntu',

@@ -6,6 +6,7 @@
 import { OPERATOR_CHART, chartSource } from '../cluster/cozystack.js';
 import { k3sRelease } from '../cluster/k3s.js';
 import type { RegistryMirrors } from '../cluster/registries.js';
+import { temporaryCluster } from '../cluster/temporary-cluster.js';
 import type { PhaseName } from '../run/phases.js';
 import type { ServerSpec } from '../spec.js';
 
@@ -53,6 +54,8 @@ export function endpoints(
     !(phase === 'k3s' && present.k3s) &&
     !(phase === 'cozystack' && present.cozystack) &&
     !(phase === 'nested-cluster' && present.nested);
+  // The nodes of a temporary cluster pull everything anew.
+  const buildsNodes = todo('nested-cluster') || (phases.includes('acceptance') && temporaryCluster(spec) !== null);
   const found: Endpoint[] = [];
   if (phases.includes('node-preparation') && !present.packages) {
     for (const url of spec.mirrors.apt === null ? sources : [spec.mirrors.apt])
@@ -69,7 +72,7 @@ export function endpoints(
       mirror: 'charts',
     });
   for (const { host, api = host, phases: needing } of REGISTRIES) {
-    if (!needing.some(todo)) continue;
+    if (!needing.some((phase) => (phase === 'nested-cluster' ? buildsNodes : todo(phase)))) continue;
     // containerd asks the mirrors first and then the registry itself.
     const urls = [...(mirrors[host] ?? []), `https://${api}`].map(apiOf);
     found.push({ what: `container images of ${host}`, urls, wanted: 'any', mirror: 'registries' });
