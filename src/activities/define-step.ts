@@ -86,7 +86,8 @@ export function stepActivities(
   return activities;
 }
 
-async function perform(step: StepImplementation, ctx: StepContext): Promise<StepResult> {
+/** Checks, and where something is not as wanted, applies and reads back. */
+export async function perform(step: StepImplementation, ctx: StepContext): Promise<StepResult> {
   const present = await step.check?.(ctx);
   if (present) return { changed: false, ...present };
   await step.apply(ctx);

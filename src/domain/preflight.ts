@@ -23,8 +23,8 @@ export interface PlannedChange {
   readonly phase: PhaseName;
   /** `+` new, `~` changed, `-` removed. */
   readonly sign: '+' | '~' | '-';
-  readonly kind: 'package' | 'file' | 'module' | 'image' | 'service' | 'object' | 'reboot' | 'disk';
-  /** Path, package, module or `Kind namespace/name`. */
+  readonly kind: 'package' | 'file' | 'module' | 'image' | 'service' | 'object' | 'cluster' | 'reboot' | 'disk';
+  /** Path, package, module, `Kind namespace/name`, or a temporary cluster in words. */
   readonly what: string;
   /** Unified diff for files, else empty. */
   readonly diff: string;

@@ -258,6 +258,7 @@ export class Run {
       server: spec.name,
       site: spec.site,
       cluster: spec.cluster.name,
+      acceptance: spec.cluster.acceptance,
       serial: spec.serial,
       address: spec.ssh.host,
       runId: this.id,

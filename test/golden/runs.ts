@@ -102,6 +102,7 @@ export function run(change: Partial<RunStatus> = {}): RunStatus {
     server: 'h100-01',
     site: 'fra1',
     cluster: 'fra1-a',
+    acceptance: 'nested',
     serial: '5XKQ1P3',
     address: '192.0.2.11',
     runId: '5d1e7c90-52d5-4c2e-9a06-1f1e7a3c9b11',

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { stepsOf } from '../../src/domain/run/steps.js';
+import { serverSpec } from '../support/server-spec.js';
 import { Rig } from './rig.js';
 import { World } from './world.js';
 
@@ -78,6 +79,48 @@ describe('phases', () => {
     await rig.signal('reject', { gate: 'parked:acceptance' });
     expect((await rig.end()).status.outcome).toBe('incomplete');
     expect(world).toMatchObject({ committed: true, entry: 'trial', reboots: 1 });
+  });
+
+  const all = { cluster: { ...serverSpec().cluster, acceptance: 'all' as const } };
+  const ofAcceptance = ({ calls }: World): readonly string[] => calls.filter((name) => name.startsWith('acceptance.'));
+
+  it('acceptance of all GPUs makes its temporary cluster before the job and removes it after the verdict', async () => {
+    const world = new World();
+    rig = await Rig.start(world, { spec: all });
+    await rig.approve();
+    expect((await rig.end()).status).toMatchObject({ outcome: 'provisioned', acceptance: 'all' });
+    expect(ofAcceptance(world)).toEqual(stepsOf('acceptance').map(({ name }) => name));
+  });
+
+  it('acceptance of nested GPUs knows no temporary cluster', async () => {
+    const world = new World();
+    rig = await Rig.start(world);
+    await rig.approve();
+    expect((await rig.end()).status.outcome).toBe('provisioned');
+    expect(ofAcceptance(world)).toEqual(['acceptance.run-job', 'acceptance.await-job']);
+  });
+
+  it('acceptance that is given up takes the temporary cluster away, after the job', async () => {
+    const world = new World();
+    world.faults = [{ at: 'acceptance.await-job', type: 'AcceptanceFailed' }];
+    rig = await Rig.start(world, { spec: all });
+    await rig.approve();
+    await rig.leapUntilAsked('parked:acceptance');
+    await rig.update('reject', { gate: 'parked:acceptance', by: 'op-a' });
+    expect((await rig.end()).status.outcome).toBe('incomplete');
+    expect(ofAcceptance(world).slice(-2)).toEqual(['acceptance.run-job.undo', 'acceptance.create-cluster.undo']);
+    expect(world.staged.has('acceptance.create-cluster')).toBe(false);
+  });
+
+  it('a run that is cancelled while its temporary cluster is built takes it away', async () => {
+    const world = new World();
+    world.on.set('acceptance.await-cluster', async () => void (await rig?.handle.cancel()));
+    world.faults = [{ at: 'acceptance.await-cluster', type: 'NotReadyYet' }];
+    rig = await Rig.start(world, { spec: all });
+    await rig.approve();
+    expect((await rig.end()).closed).toBe('cancelled');
+    expect(ofAcceptance(world).at(-1)).toBe('acceptance.create-cluster.undo');
+    expect(ofAcceptance(world)).not.toContain('acceptance.run-job');
   });
 
   it('a phase left out is verified where a selected one builds on it, and refused when it is not in place', async () => {

@@ -7,6 +7,7 @@ import type { StepContext } from '../define-step.js';
 import { kubevirtConflicts } from '../kubevirt.js';
 import { nestedConflicts } from '../nested-cluster.js';
 import { storageConflicts } from '../storage.js';
+import { temporaryConflicts } from '../temporary-cluster.js';
 import { clusterIfAny } from './host-cluster.js';
 
 /** One line each; empty also before there is a cluster. */
@@ -18,5 +19,6 @@ export async function clusterConflicts(ctx: StepContext): Promise<readonly strin
     ...(await storageConflicts(cluster, ctx.spec)),
     ...(await kubevirtConflicts(ctx)),
     ...(await nestedConflicts(cluster, ctx)),
+    ...(await temporaryConflicts(cluster, ctx)),
   ];
 }

@@ -5,7 +5,7 @@
 import type { GpuSpec, NestedSpec } from '../spec.js';
 import { allocatable } from './node.js';
 import { condition, exists, firstShut, reasonOf, type Gate } from './gates.js';
-import { conditionOf, countAt, hasCondition, nameOf, textAt, type KubeObject } from './objects.js';
+import { conditionOf, countAt, hasCondition, listAt, nameOf, textAt, type KubeObject } from './objects.js';
 
 const APPS = 'apps.cozystack.io/v1alpha1';
 /**
@@ -196,6 +196,9 @@ export const gpusWanted = (clusters: readonly NestedSpec[]): number =>
 /** Total of GPUs the nested nodes offer. */
 export const gpusOffered = (nodes: readonly KubeObject[]): number =>
   nodes.reduce((sum, node) => sum + allocatable(node, NESTED_GPU_RESOURCE), 0);
+
+/** GPUs of one node of the app as it is. */
+export const gpusOfApp = (app: KubeObject): number => listAt(app, 'spec', 'nodeGroups', NODE_GROUP, 'gpus').length;
 
 /** VMs have the names of their Machines, those begin with that of the MachineDeployment; labels stay on the VirtualMachine. */
 export const isVmOf = (nested: NestedName, { metadata: { name, namespace } }: KubeObject): boolean =>

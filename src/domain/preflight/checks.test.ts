@@ -290,6 +290,16 @@ describe('preflight', () => {
     expect(resultOf('storage.pool', facts).severity).toBe('ok');
   });
 
+  it.each([
+    ['nested', 'ok'],
+    ['all', 'block'],
+  ] as const)('with acceptance %s, a run of phase 8 alone and something in its way: %s', (acceptance, severity) => {
+    const conflict = { known: true, value: ['Tenant tenant-root/gpuprovision is there already'] } as const;
+    const facts: HostFacts = { ...HEALTHY_HOST, phases: ['preflight', 'acceptance'], clusterConflicts: conflict };
+    const spec = serverSpec({ cluster: { ...serverSpec().cluster, acceptance } });
+    expect(resultOf('cluster.objects', facts, spec).severity).toBe(severity);
+  });
+
   it('accepts a rebuilt image when a known-good copy of what booted is there', () => {
     expect(resultOf('initrd.booted', host('boot', { bootTime: 1, knownGood: true })).severity).toBe('ok');
   });

@@ -5,7 +5,7 @@
 import type { BootOutcome } from '../boot/reboot.js';
 import type { RebootPlan } from '../boot/plan.js';
 import type { TruthTable } from '../gpu/truth-table.js';
-import type { ServerSpec } from '../spec.js';
+import type { AcceptanceMode, ServerSpec } from '../spec.js';
 import type { FailureType } from './failures.js';
 import type { Outcome } from './outcomes.js';
 import type { PhaseName } from './phases.js';
@@ -119,6 +119,8 @@ export interface RunStatus {
   readonly server: string;
   readonly site: string;
   readonly cluster: string;
+  /** Decides which steps phase 8 has. */
+  readonly acceptance: AcceptanceMode;
   readonly serial: string;
   readonly address: string;
   readonly runId: string;

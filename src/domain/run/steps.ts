@@ -3,6 +3,7 @@
  * The Temporal UI therefore reads as the runbook. `activities/` holds what each step does.
  * @module
  */
+import type { AcceptanceMode } from '../spec.js';
 import type { PhaseName } from './phases.js';
 
 /** Which row of the policy table (activities' timeouts and retries) a step uses. */
@@ -17,6 +18,8 @@ export interface Step {
   readonly undo: boolean;
   /** The question that a person answers before the step may change anything. */
   readonly asks?: 'disks';
+  /** Part of the phase only where the inventory asks for this acceptance. */
+  readonly acceptance?: AcceptanceMode;
 }
 
 export const STEPS = {
@@ -233,12 +236,33 @@ export const STEPS = {
     },
   ],
   acceptance: [
+    {
+      name: 'acceptance.create-cluster',
+      summary: 'create a temporary cluster with the GPUs that no nested cluster has',
+      policy: 'cluster-wait',
+      undo: true,
+      acceptance: 'all',
+    },
+    {
+      name: 'acceptance.await-cluster',
+      summary: 'wait until the temporary cluster offers its GPUs',
+      policy: 'cluster-wait',
+      undo: false,
+      acceptance: 'all',
+    },
     { name: 'acceptance.run-job', summary: 'start the GPU job', policy: 'cluster-change', undo: true },
     {
       name: 'acceptance.await-job',
       summary: 'wait for the GPU job, read its figures and judge them',
       policy: 'cluster-wait',
       undo: false,
+    },
+    {
+      name: 'acceptance.remove-cluster',
+      summary: 'delete the temporary cluster and wait until its VM and tenant are gone',
+      policy: 'cluster-wait',
+      undo: false,
+      acceptance: 'all',
     },
   ],
 } as const satisfies Record<PhaseName, readonly Step[]>;
@@ -249,8 +273,12 @@ export type StepNameOf<P extends PhaseName> = (typeof STEPS)[P][number]['name'];
 /** Steps of a phase that have an undo. */
 export type UndoableStepNameOf<P extends PhaseName> = Extract<(typeof STEPS)[P][number], { undo: true }>['name'];
 
-export function stepsOf(phase: PhaseName): readonly Step[] {
-  return STEPS[phase];
+/** In order. Without `acceptance` every step there is, with it those that such a run has. */
+export function stepsOf(phase: PhaseName, acceptance?: AcceptanceMode): readonly Step[] {
+  const steps: readonly Step[] = STEPS[phase];
+  return acceptance === undefined
+    ? steps
+    : steps.filter((step) => step.acceptance === undefined || step.acceptance === acceptance);
 }
 
 /** What a step reports: what was found or made true, read back. Small JSON; no contents of files, no secrets. */

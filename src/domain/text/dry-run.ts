@@ -123,6 +123,7 @@ const KINDS: readonly {
   { kind: 'module', word: 'module', name: 'never' },
   { kind: 'image', word: 'boot image', name: 'counted' },
   { kind: 'service', word: 'service', name: 'counted' },
+  { kind: 'cluster', word: 'temporary cluster', name: 'alone' },
   { kind: 'object', word: 'object', name: 'alone' },
 ];
 const SIGNS = ['+', '~', '-'] as const;

@@ -51,7 +51,7 @@ function phaseLine(phase: PhaseStatus, status: RunStatus, now: string | null, wi
   const mark = isBoot && isUndoing(status) ? MARKS.failed : MARKS[phase.state];
   const head = `${mark} ${number} ${title.padEnd(TITLE_COLUMNS)}`;
   const time = timeOf(phase, now);
-  const text = (isBoot ? bootHeadline(status, now) : null) ?? saying(phase);
+  const text = (isBoot ? bootHeadline(status, now) : null) ?? saying(phase, status);
   const room = width - columns(head) - (time === '' ? 0 : columns(time) + 2);
   const left = `${head}${cut(text, room)}`;
   return time === '' ? left.trimEnd() : `${left}${' '.repeat(width - columns(left) - columns(time))}${time}`;
@@ -63,11 +63,12 @@ function timeOf(phase: PhaseStatus, now: string | null): string {
 }
 
 /** While steps run: which of how many. */
-function saying(phase: PhaseStatus): string {
+function saying(phase: PhaseStatus, { acceptance }: RunStatus): string {
   const step = phase.steps.findLast((s) => s.state === 'running');
   if (phase.state !== 'running' || step === undefined) return phase.summary;
-  const position = stepsOf(phase.name).findIndex((s) => s.name === step.name);
-  return position < 0 ? step.summary : `${position + 1}/${stepsOf(phase.name).length} ${step.summary}`;
+  const steps = stepsOf(phase.name, acceptance);
+  const position = steps.findIndex((s) => s.name === step.name);
+  return position < 0 ? step.summary : `${position + 1}/${steps.length} ${step.summary}`;
 }
 
 function below(phase: PhaseStatus, status: RunStatus, now: string | null, width: number): string[] {

@@ -19,7 +19,7 @@ import {
 import type { RebootPlan } from '../boot/plan.js';
 import { diskQuestion } from '../cluster/disks.js';
 import type { PlanPreview } from '../preflight.js';
-import type { RunStatus } from '../run/messages.js';
+import type { PhaseStatus, RunStatus } from '../run/messages.js';
 import type { Contact, RunView } from '../run/view.js';
 import { currentDetails } from './current-details.js';
 import { renderDryRun } from './dry-run.js';
@@ -166,6 +166,30 @@ describe('what people see', () => {
     expect(details).toBe(golden('current-details', details));
     expect(details).toContain('GATE reboot  digest 7f3a-91c2   expires Wed 25 Nov 14:31Z --');
     expect(details).not.toContain('23 h');
+  });
+});
+
+describe('acceptance over all GPUs', () => {
+  const lineOf = (lines: readonly string[]): string | undefined =>
+    lines.find((text) => text.includes('8 acceptance'))?.trimEnd();
+
+  it('is in the plan under a name of its own, however many jobs there are', () => {
+    const job = { phase: 'acceptance', sign: '+', kind: 'object', what: 'Job default/x', diff: '' } as const;
+    const what = 'temporary cluster over 4 GPUs, deleted afterwards';
+    const changes = [job, { ...job, kind: 'cluster', what } as const, job, job];
+    expect(lineOf(renderDryRun({ ...preview, changes }, { width: 140, allDiffs: false }))).toMatch(
+      /^ {2}8 acceptance {4}\+ temporary cluster over 4 GPUs, deleted afterwards {3}\+ 3 objects {2,}job deleted afterwards$/,
+    );
+  });
+
+  it.each([
+    ['nested', '1/2 start the GPU job'],
+    ['all', '3/5 start the GPU job'],
+  ] as const)('%s: the steps are counted that such a run has', (acceptance, text) => {
+    const name = 'acceptance.run-job';
+    const step = { name, state: 'running', summary: 'start the GPU job', startedAt: at('12:00:00'), seconds: null };
+    const running = phases({ name: 'acceptance', state: 'running', steps: [step] as PhaseStatus['steps'] });
+    expect(lineOf(renderStatus(view(run({ acceptance, phases: running }), at('12:01:00')), 100))).toContain(text);
   });
 });
 

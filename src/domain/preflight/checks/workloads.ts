@@ -1,6 +1,8 @@
 /** What the reboot would stop, and what is there already and must not be replaced. */
 import { k3sConflicts } from '../../cluster/k3s.js';
 import type { Workloads } from '../../cluster/workloads.js';
+import type { PhaseName } from '../../run/phases.js';
+import type { ServerSpec } from '../../spec.js';
 import { bad, good, listed, plural, type Check } from '../check.js';
 
 const KINDS = [
@@ -15,7 +17,13 @@ const where: Readonly<Record<keyof Workloads, string>> = {
   foreignPods: 'here',
 };
 
-const CLUSTER_PHASES = ['cozystack', 'kubevirt', 'nested-cluster'] as const;
+/** Phases that make something in the cluster. */
+const clusterPhases = ({ cluster }: ServerSpec): readonly PhaseName[] => [
+  'cozystack',
+  'kubevirt',
+  'nested-cluster',
+  ...(cluster.acceptance === 'all' ? ['acceptance' as const] : []),
+];
 
 export const WORKLOAD_CHECKS: readonly Check[] = [
   ...KINDS.map(({ id, of, one, many }): Check => ({
@@ -55,8 +63,9 @@ export const WORKLOAD_CHECKS: readonly Check[] = [
   {
     id: 'cluster.objects',
     fails: 'block',
-    evaluate: ({ phases, clusterConflicts }) => {
-      if (!CLUSTER_PHASES.some((phase) => phases.includes(phase))) return good('phases 5 to 7 are not to be run');
+    evaluate: ({ phases, clusterConflicts }, spec) => {
+      if (!clusterPhases(spec).some((phase) => phases.includes(phase)))
+        return good(`phases 5 to ${4 + clusterPhases(spec).length} are not to be run`);
       if (!clusterConflicts.known) return bad(`what is in the cluster cannot be told: ${clusterConflicts.problem}`);
       return clusterConflicts.value.length === 0
         ? good('nothing in the cluster stands in the way')
