@@ -168,9 +168,14 @@ export class World {
     await this.ask('DELETE', this.pathOf(pod), { gracePeriodSeconds: 0, preconditions: { uid } });
   }
 
-  /** A request to a subresource that no other function has, such as a pod's `binding`. */
-  async post(object: ApiObject, subresource: string, body: object): Promise<void> {
-    await this.ask('POST', `${this.pathOf(object)}/${subresource}`, body);
+  /** Gives a pod to a node; known at once, so that the next pod does not get the same place. */
+  async bind(pod: ApiObject, node: string): Promise<void> {
+    const { name, namespace } = pod.metadata;
+    const target = { apiVersion: 'v1', kind: 'Node', name: node };
+    const binding = { apiVersion: 'v1', kind: 'Binding', metadata: { name, namespace }, target };
+    await this.client.ask('POST', `${this.pathOf(pod)}/binding`, binding);
+    // The API server answers with the pod.
+    this.cache.written((await this.client.ask('GET', this.pathOf(pod))) as ApiObject);
   }
 
   /** The rule for this effect at this object, if any; its `times` are not used up. */

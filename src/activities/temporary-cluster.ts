@@ -43,19 +43,29 @@ export const temporaryClusterSteps = {
   'acceptance.await-cluster': likePhaseSeven(['nested.fix-size', 'nested.await-nodes', 'nested.await-gpus']),
 
   'acceptance.remove-cluster': {
-    check: ({ spec }) => Promise.resolve(temporaryCluster(spec) === null ? NONE : null),
+    check: async (ctx) => {
+      if (temporaryCluster(ctx.spec) === null) return NONE;
+      const cluster = await ctx.clusters.host(ctx.spec);
+      const isThere = (await cluster.get(TENANT)) !== null || (await left(cluster)).length > 0;
+      return isThere ? null : { summary: 'the temporary cluster is deleted' };
+    },
     apply: async (ctx) => void (await remove(ctx, ctx.run.id)),
     verify: async (ctx) => {
       const cluster = await ctx.clusters.host(ctx.spec);
-      const app = await cluster.get(APP);
-      const left = [...(app === null ? [] : [app]), ...(await vms(cluster))].map(nameOf);
-      if (left.length > 0) throw new ProvisionError('StepNotVerified', `${left.join(', ')} is still there`);
+      const names = await left(cluster);
+      if (names.length > 0) throw new ProvisionError('StepNotVerified', `${names.join(', ')} is still there`);
       const gpus = temporaryCluster(ctx.spec)?.gpusPerNode ?? 0;
       const stays = (await cluster.get(TENANT)) === null ? '' : `; tenant ${TENANT.name} stays, others use it`;
       return { summary: `temporary cluster deleted, its ${gpus} GPUs are free again${stays}` };
     },
   },
 } satisfies Partial<PhaseSteps<'acceptance'>>;
+
+/** What holds GPUs: the application and its VMs, which outlive it for a while. */
+async function left(cluster: Cluster): Promise<readonly string[]> {
+  const app = await cluster.get(APP);
+  return [...(app === null ? [] : [app]), ...(await vms(cluster))].map(nameOf);
+}
 
 /** For preflight: what has the name of the temporary cluster and was not made by a run, and who has the GPUs meant for it. */
 export async function temporaryConflicts(

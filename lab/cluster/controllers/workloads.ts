@@ -196,9 +196,7 @@ async function schedule(world: World, pod: ApiObject, options: JobOptions): Prom
     );
     return;
   }
-  const { name, namespace } = pod.metadata;
-  const target = { apiVersion: 'v1', kind: 'Node', name: node.metadata.name };
-  await world.post(pod, 'binding', { apiVersion: 'v1', kind: 'Binding', metadata: { name, namespace }, target });
+  await world.bind(pod, node.metadata.name);
 }
 
 /** Of an extended resource on a node, what no pod at work has. */

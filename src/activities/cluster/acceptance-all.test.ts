@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import {
+  failureOf,
   isolated,
   NESTED,
   perform,
   performPhases,
   planned,
+  POLL,
+  type Site,
   SPEC,
   startInstalled,
   undo,
-  type Site,
 } from '../../../test/support/cluster-site.js';
 import { kubernetesApp, tenantObject } from '../../domain/cluster/nested.js';
 import { temporaryCluster } from '../../domain/cluster/temporary-cluster.js';
@@ -150,11 +152,10 @@ describe('a temporary cluster goes', () => {
     const ctx = site.context(ALL);
     await performPhases(['kubevirt'], ctx);
     await perform('acceptance.create-cluster', ctx);
-    await expect(perform('acceptance.await-cluster', ctx, 40)).rejects.toMatchObject({
+    const why = /^0 of 1 VMs run; VirtualMachineInstance tenant-gpuprovision\/kubernetes-acceptance-md0-\w+ is /;
+    expect(await failureOf('acceptance.await-cluster', why, ctx)).toMatchObject({
       type: 'NotReadyYet',
-      message: expect.stringMatching(
-        /^0 of 1 VMs run; VirtualMachineInstance tenant-gpuprovision\/kubernetes-acceptance-md0-\w+ is /,
-      ),
+      message: expect.stringMatching(why),
     });
     await undo('acceptance.create-cluster', ctx);
     expect(await leftOf(site)).toEqual([]);
@@ -170,7 +171,7 @@ describe('a temporary cluster goes', () => {
     const ref = { ...kind, name: vmi?.metadata.name ?? '' };
     await cluster.mergePatch(ref, { metadata: { finalizers: ['gpu-provision.test/hold'] } });
     await expect
-      .poll(() => create.undo(ctx).catch((error: unknown) => String(error)), { timeout: 10_000 })
+      .poll(() => create.undo(ctx).catch((error: unknown) => String(error)), POLL)
       .toContain(`VirtualMachineInstance ${ref.namespace}/${ref.name} is being deleted`);
     expect([await cluster.get(APP), (await cluster.get(TENANT)) === null]).toEqual([null, false]);
     await expect(remove.verify(ctx)).rejects.toMatchObject({ type: 'StepNotVerified' });
@@ -198,7 +199,7 @@ describe('a temporary cluster goes', () => {
     const cluster = await hostCluster(site);
     await cluster.apply({ ...kubernetesApp({ ...NESTED, tenant: 'gpuprovision', name: 'theirs' }, SPEC.gpus) });
     const release = { apiVersion: 'helm.toolkit.fluxcd.io/v2', kind: 'HelmRelease', namespace: NAMESPACE.name };
-    await expect.poll(() => cluster.get({ ...release, name: 'kubernetes-theirs' })).not.toBeNull();
+    await expect.poll(() => cluster.get({ ...release, name: 'kubernetes-theirs' }), POLL).not.toBeNull();
     expect(await undo('acceptance.create-cluster', site.context(ALL, 'run-0'))).toContain(
       'tenant gpuprovision stays: HelmRelease tenant-gpuprovision/kubernetes-theirs would go with it',
     );
@@ -218,7 +219,7 @@ describe('what stands in the way of a temporary cluster is told in preflight', (
     // As wanted to the letter: it would be taken for ours, and deleted.
     const made: KubeObject[] = kind === 'Tenant' ? byHand.slice(0, 1) : byHand;
     await cluster.apply(tenantObject(temporary));
-    await expect.poll(() => cluster.get(NAMESPACE)).not.toBeNull();
+    await expect.poll(() => cluster.get(NAMESPACE), POLL).not.toBeNull();
     if (kind === 'Kubernetes') await cluster.apply(kubernetesApp(temporary, SPEC.gpus));
     const why = (object: KubeObject): string =>
       `${object.kind} ${object.metadata.namespace}/${object.metadata.name} is there already and was not made by gpu-provision; acceptance: all needs this name`;

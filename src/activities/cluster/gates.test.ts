@@ -22,10 +22,10 @@ const NAMES_AN_OBJECT = /\b[A-Z][A-Za-z]+ [a-z0-9][-a-z0-9./]+|MachineDeployment
 
 it('is tried again by itself while the API is down, says what is not ready by name, and does nothing twice', async () => {
   const site = await start();
-  const ctx = site.context();
+  const ctx = site.context({ ...SPEC, cluster: { ...SPEC.cluster, acceptance: 'all' } });
   const said: string[] = [];
   for (const phase of CLUSTER_PHASES)
-    for (const { name } of stepsOf(phase)) {
+    for (const { name } of stepsOf(phase, 'all')) {
       site.setDown(true);
       const cut = await performApproved(name, ctx, { limitMs: 0 }).catch((error: unknown) => error);
       expect(cut, name).toBeInstanceOf(ProvisionError);
@@ -49,6 +49,7 @@ it('is tried again by itself while the API is down, says what is not ready by na
       'cozystack.await-root-tenant',
       'nested.await-tenant',
       'nested.await-nodes',
+      'acceptance.await-cluster',
       'acceptance.await-job',
     ]),
   );

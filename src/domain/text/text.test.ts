@@ -187,7 +187,14 @@ describe('acceptance over all GPUs', () => {
     ['all', '3/5 start the GPU job'],
   ] as const)('%s: the steps are counted that such a run has', (acceptance, text) => {
     const name = 'acceptance.run-job';
-    const step = { name, state: 'running', summary: 'start the GPU job', startedAt: at('12:00:00'), seconds: null };
+    const step = {
+      name,
+      state: 'running',
+      summary: 'start the GPU job',
+      startedAt: at('12:00:00'),
+      seconds: null,
+      facts: null,
+    };
     const running = phases({ name: 'acceptance', state: 'running', steps: [step] as PhaseStatus['steps'] });
     expect(lineOf(renderStatus(view(run({ acceptance, phases: running }), at('12:01:00')), 100))).toContain(text);
   });
