@@ -15,7 +15,8 @@ import { ProvisionError } from '../../ports/failure.js';
 import { createClusterProvider } from './index.js';
 
 const SPEC = serverSpec();
-const LIMIT_MS = 300;
+/** Longer than an answer takes on a busy machine, and short enough to be waited for. */
+const LIMIT_MS = 2_000;
 const PODS = { apiVersion: 'v1', kind: 'Pod' };
 const POD = { ...PODS, namespace: 'default', name: 'a' };
 const HTML = '<html><body>Gateway</body></html>';
@@ -143,9 +144,9 @@ describe('an answer', () => {
       (response) => response.writeHead(200).write('{'),
       get,
       'ClusterUnreachable',
-      /no answer within 0\.3 s/,
+      /no answer within 2 s/,
     ],
-    ['nothing at all', () => {}, apply, 'ClusterUnreachable', /no answer within 0\.3 s/],
+    ['nothing at all', () => {}, apply, 'ClusterUnreachable', /no answer within 2 s/],
     [
       '403 of a role',
       status(403, 'Forbidden', 'pods "a" is forbidden: User "x" cannot get resource "pods"'),
@@ -285,7 +286,7 @@ describe('a server that accepts connections and says nothing', () => {
     const errors = await Promise.all(
       [1, 2, 3].map(async () => failure(clusters.host(SPEC).then((cluster) => cluster.raw('/readyz')))),
     );
-    expect(Date.now() - began).toBeLessThan(20 * LIMIT_MS);
+    expect(Date.now() - began).toBeLessThan(5 * LIMIT_MS);
     expect(errors.map(({ type }) => type)).toEqual(Array.from({ length: 3 }, () => 'ClusterUnreachable'));
     expect(streams.length).toBeGreaterThan(0);
     await expect.poll(() => streams.filter((stream) => !stream.destroyed)).toEqual([]);

@@ -22,7 +22,8 @@ import { fingerprint } from './known-hosts.js';
 
 /** Longer than anything here takes, so that a passing test never waits for it. */
 const plain: ExecOptions = { timeoutMs: 15_000, sudo: false };
-const SHORT: Partial<SshLimits> = { connectTimeoutMs: 1_500, keepaliveIntervalMs: 100 };
+/** Longer than a login takes on a busy machine, and short enough to be waited for. */
+const SHORT: Partial<SshLimits> = { connectTimeoutMs: 3_000, keepaliveIntervalMs: 500 };
 
 let directory = '';
 beforeAll(() => {
@@ -238,7 +239,7 @@ function conformance(start: Starts): void {
     });
   });
 
-  it('has one limit for both logins', async () => {
+  it('is given up within its limit, whichever of the two says nothing', async () => {
     const port = await listening(createServer(() => {}));
     const began = performance.now();
     await expect(
@@ -247,7 +248,7 @@ function conformance(start: Starts): void {
     await expect(
       behind(bastion, server, { bastionLogin: { port }, limits: SHORT }).execFresh(['true'], plain),
     ).rejects.toMatchObject({ type: 'BastionUnreachable', message: expect.stringContaining(`:${port})`) });
-    expect(performance.now() - began).toBeLessThan(4 * 1_500);
+    expect(performance.now() - began).toBeLessThan(2 * 3_000 + 3_000);
   });
 }
 
