@@ -150,12 +150,9 @@ describe('a cluster phase that fails for good', () => {
       const status = await run.end();
       expect(status.outcome, story(status)).toBe('incomplete');
       expect(status.compensations).toEqual(['nested.create-cluster', 'nested.create-tenant']);
-      expect([await cluster.get(APP), await cluster.get(TENANT), await cluster.get(NAMESPACE)]).toEqual([
-        null,
-        null,
-        null,
-      ]);
-      const vms = await cluster.list({ apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachineInstance' });
-      expect(vms).toEqual([]);
+      const left = (): Promise<unknown> => Promise.all([APP, TENANT, NAMESPACE].map((object) => cluster.get(object)));
+      await expect.poll(left, POLL).toEqual([null, null, null]);
+      const vms = { apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachineInstance' };
+      await expect.poll(() => cluster.list(vms), POLL).toEqual([]);
     }));
 });
