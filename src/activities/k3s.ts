@@ -48,7 +48,7 @@ async function requireOurs(ctx: StepContext): Promise<{ installed: boolean }> {
   const config = await host.readFile(K3S_CONFIG_PATH);
   const conflicts = k3sConflicts(ctx.spec, {
     version: installed ? (version ?? 'of an unknown version') : null,
-    config: config === null ? null : parseConfig(config),
+    config: config === null ? null : parseK3sConfig(config),
     unit: await host.readFile(K3S_UNIT_PATH),
     hasState: await host.exists(K3S_STATE_DIR),
   });
@@ -59,9 +59,19 @@ async function requireOurs(ctx: StepContext): Promise<{ installed: boolean }> {
   return { installed };
 }
 
-function parseConfig(text: string): unknown {
+/** k3s's own has some hundred characters. The time the parser needs grows with the square of the number of keys. */
+const CONFIG_LIMIT = 65_536;
+
+/** Throws OutputUnexpected. */
+export function parseK3sConfig(text: string): unknown {
+  if (text.length > CONFIG_LIMIT)
+    throw new ProvisionError(
+      'OutputUnexpected',
+      `${K3S_CONFIG_PATH} has ${text.length} characters, at most ${CONFIG_LIMIT} are read`,
+    );
   try {
-    return parseYaml(text);
+    // By way of JSON: an alias may lead back to what it is in. Warnings quote the text, and Node would print them.
+    return JSON.parse(JSON.stringify(parseYaml(text, { logLevel: 'error' })));
   } catch (error) {
     throw new ProvisionError('OutputUnexpected', `${K3S_CONFIG_PATH} is not YAML: ${String(error)}`);
   }

@@ -30,7 +30,7 @@ command -v fuser >/dev/null || { echo 'fuser is not installed: apt-get install p
 for node in /dev/nvidia[0-9]* /dev/vfio/[0-9]*; do
   if [ ! -e "$node" ]; then continue; fi
   for pid in $(fuser "$node" 2>/dev/null); do
-    if name=$(cat "/proc/$pid/comm" 2>/dev/null); then echo "$pid $name"; fi
+    if name=$(tr '\\n' ' ' 2>/dev/null < "/proc/$pid/comm"); then printf '%s %s\\n' "$pid" "$name"; fi
   done
 done
 exit 0`;

@@ -5,6 +5,7 @@
 import type { ProvisionClient } from '../client.js';
 import type { Contact, RunView } from '../domain/run/view.js';
 import { eventJson, eventLine } from '../domain/text/event-line.js';
+import { plainJson } from '../domain/text/plain.js';
 import { stamp } from '../domain/text/times.js';
 import { isFinal } from '../domain/text/watch.js';
 import type { Screen } from './screen.js';
@@ -26,7 +27,7 @@ export async function eventLog(client: ProvisionClient, server: string, screen: 
 
 /** That a worker went away or came back is no event of the run, but a log without it would look as if the run hung. */
 function contactLine({ server, now, contact }: RunView, json: boolean): string {
-  if (json) return JSON.stringify({ at: now, server, kind: 'contact', contact });
+  if (json) return plainJson({ at: now, server, kind: 'contact', contact });
   const where =
     'queue' in contact ? ` queue=${contact.queue}` : 'address' in contact ? ` address=${contact.address}` : '';
   return `${stamp(now)} ${server} - - contact ${contact.kind}${where}`;

@@ -6,6 +6,7 @@ import { CommanderError } from 'commander';
 import { ClientError, type ClientErrorKind } from '../client.js';
 import { CodecError } from '../codec/key-ring.js';
 import { EXIT, OUTCOMES } from '../domain/run/outcomes.js';
+import { plainLines } from '../domain/text/plain.js';
 import { InventoryError } from '../inventory/index.js';
 import type { Io } from './io.js';
 
@@ -44,7 +45,7 @@ export function failureOf(error: unknown): Failure {
 /** Errors that nobody awaits: Node would print them itself, with whatever their messages quote. */
 export function reportCrashes(io: Io): void {
   process.on('uncaughtException', (error) => {
-    io.stderr(`${failureOf(error).message}\n`);
+    io.stderr(`${plainLines(failureOf(error).message)}\n`);
     process.exit(EXIT.bug);
   });
 }

@@ -5,6 +5,7 @@
 import type { Command } from 'commander';
 import { connectProvision } from '../client.js';
 import { EXIT } from '../domain/run/outcomes.js';
+import { plainLines } from '../domain/text/plain.js';
 import type { Deps } from './deps.js';
 import { failureOf } from './exit.js';
 import type { Io } from './io.js';
@@ -23,7 +24,7 @@ export async function runCli(
     return exit;
   } catch (error) {
     const failure = failureOf(error);
-    if (failure.message !== '') io.stderr(`${failure.message}\n`);
+    if (failure.message !== '') io.stderr(`${plainLines(failure.message)}\n`);
     return failure.exit;
   }
 }

@@ -2,7 +2,7 @@
  * How lines reach the two streams: in width, in ASCII if asked, coloured if somebody sees it.
  * @module
  */
-import { ascii } from '../domain/text/plain.js';
+import { ascii, plain, plainJson } from '../domain/text/plain.js';
 import { coloured, wantsColour } from './colour.js';
 import type { Io } from './io.js';
 
@@ -31,7 +31,7 @@ export class Screen {
   }
 
   resultJson(value: unknown): void {
-    this.io.stdout(`${JSON.stringify(value)}\n`);
+    this.io.stdout(`${plainJson(value)}\n`);
   }
 
   progress(lines: readonly string[]): void {
@@ -42,6 +42,7 @@ export class Screen {
   shown(lines: readonly string[]): string {
     const colours = wantsColour(this.io);
     return lines
+      .map(plain)
       .map((line) => (this.options.ascii ? ascii(line) : line))
       .map((line) => `${colours ? coloured(line) : line}\n`)
       .join('');

@@ -1,5 +1,8 @@
 import type { FailureType } from '../domain/run/failures.js';
 
+/** What hosts and BMCs said is quoted in messages, and every attempt's failure is kept. */
+const MESSAGE_LIMIT = 2_000;
+
 /**
  * Thrown by adapters and activities for everything in the failure table. Activities turn it into an ApplicationFailure of
  * the same type. Any other exception is a bug.
@@ -9,13 +12,13 @@ export class ProvisionError extends Error {
 
   constructor(
     readonly type: FailureType,
-    /** What happened, what was expected. No secrets. */
+    /** What happened, what was expected. No secrets. Cut at 2,000 characters. */
     message: string,
     /** Evidence for the report: small, JSON, no secrets. */
     readonly details: Readonly<Record<string, unknown>> = {},
     options?: { cause?: unknown },
   ) {
-    super(message, options);
+    super(message.length > MESSAGE_LIMIT ? `${message.slice(0, MESSAGE_LIMIT)}…` : message, options);
   }
 }
 

@@ -6,11 +6,19 @@
  */
 
 /**
- * `say KEY VALUE`; `lines KEY` for each line of stdin; `file KEY PATH`; `run KEY COMMAND…` with the exit code as `KEY.rc`. Line
- * breaks in a value therefore make more lines of the same key.
+ * `say KEY VALUE`; `lines KEY` for each line of stdin; `file KEY PATH`; `run KEY COMMAND…` with the exit code as `KEY.rc`. A
+ * line break makes one more line of the same key; \`say\` shows it as `?`, since a file can be named as if it were the next fact.
  */
 const PRINTING = `set -u
-say() { printf '%s\\t%s\\n' "$1" "$2"; }
+newline='
+'
+say() {
+  value=$2
+  case $value in
+  *"$newline"*) value=$(printf '%s' "$value" | tr '\\n' '?') ;;
+  esac
+  printf '%s\\t%s\\n' "$1" "$value"
+}
 lines() { while IFS= read -r line || [ -n "$line" ]; do say "$1" "$line"; done; }
 file() { if [ -r "$2" ]; then cat "$2" 2>/dev/null | lines "$1"; fi; }
 run() {

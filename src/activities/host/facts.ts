@@ -2,7 +2,6 @@
  * Reads everything preflight judges. Read-only; safe on a host that another run holds.
  * @module
  */
-import { parse } from 'yaml';
 import { parseK3sVersion, type FoundK3s } from '../../domain/cluster/k3s.js';
 import { K3S_BINARY_PATH, K3S_CONFIG_PATH, K3S_UNIT_PATH } from '../../domain/cluster/k3s-layout.js';
 import { FENCE_FILE, GRUB_CFG, HOOK_PATH, KNOWN_GOOD_DIR, LAUNCHER_PATH } from '../../domain/host-layout.js';
@@ -14,6 +13,7 @@ import { ProvisionError } from '../../ports/failure.js';
 import { clusterConflicts } from '../cluster/conflicts.js';
 import type { StepContext } from '../define-step.js';
 import { readDisks, readPool } from '../storage.js';
+import { parseK3sConfig } from '../k3s.js';
 import { readWorkloads } from '../workloads.js';
 import { readDevices, readFailedUnits, readStuckProcesses } from './devices.js';
 import { BOOT_FACTS, IDENTITY_FACTS, INITRAMFS_FACTS, SYSTEM_FACTS } from './facts-scripts.js';
@@ -77,11 +77,10 @@ async function foundK3s({ host }: StepContext): Promise<Told<FoundK3s>> {
     unit: await host.readFile(K3S_UNIT_PATH),
     hasState: await host.exists(K3S_STATE_DIR),
   };
-  try {
-    return { known: true, value: { ...found, config: config === null ? null : parse(config) } };
-  } catch {
-    return { known: false, problem: `${K3S_CONFIG_PATH} is not YAML` };
-  }
+  return told(['OutputUnexpected'], async () => ({
+    ...found,
+    config: config === null ? null : parseK3sConfig(config),
+  }));
 }
 
 async function ledgerFacts(ctx: StepContext): Promise<LedgerFacts> {

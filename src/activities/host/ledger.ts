@@ -34,7 +34,7 @@ export async function readLedgerState(host: RemoteHost): Promise<LedgerState | n
   try {
     const value = JSON.parse(text) as Partial<LedgerState>;
     if (typeof value.run === 'string' && (value.state === 'open' || value.state === 'committed')) {
-      return { run: value.run, state: value.state, at: value.at ?? '' };
+      return { run: value.run, state: value.state, at: typeof value.at === 'string' ? value.at : '' };
     }
   } catch {
     // Falls through: a garbled ledger is reported, never taken for an empty one.

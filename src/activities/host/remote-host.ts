@@ -349,7 +349,16 @@ function tail(text: string): string {
 
 function parseLedgerLine(line: string): LedgerEntry {
   const [was, hashThen, statThen, path, run, step, hashNow, statNow] = line.split('\t');
-  if (path === undefined || run === undefined || step === undefined || hashNow === undefined || statNow === undefined) {
+  // Anything else would be taken for a file that was absent, and undo removes those.
+  const known = was === 'existed' || was === 'absent';
+  if (
+    !known ||
+    path === undefined ||
+    run === undefined ||
+    step === undefined ||
+    hashNow === undefined ||
+    statNow === undefined
+  ) {
     throw new ProvisionError('OutputUnexpected', `a ledger entry is garbled: ${line.slice(0, 200)}`);
   }
   return {

@@ -58,9 +58,13 @@ const FILE = z.looseObject({
 });
 
 const HTTPS_PORT = 443;
+/** k3s writes 3,000. The time the parser needs grows with the square of the number of keys. */
+const SIZE_LIMIT = 65_536;
 
 /** `source` names where the text came from, for messages; the text itself is never quoted. Throws ClusterUnreachable. */
 export function loadKubeconfig(text: string, source: string): Kubeconfig {
+  if (text.length > SIZE_LIMIT)
+    throw unusable(source, `it has ${text.length} characters, at most ${SIZE_LIMIT} are read`);
   const file = FILE.safeParse(yamlOrNull(text));
   if (!file.success) throw unusable(source, z.prettifyError(file.error));
   const config = new KubeConfig();
@@ -91,7 +95,8 @@ function endOf(certificate: string | undefined): Date | null {
 
 function yamlOrNull(text: string): unknown {
   try {
-    return parse(text);
+    // By way of JSON: an alias may lead back to what it is in. Warnings quote the text, and Node would print them.
+    return JSON.parse(JSON.stringify(parse(text, { logLevel: 'error' })));
   } catch {
     // The parser quotes the text in its message.
     return null;

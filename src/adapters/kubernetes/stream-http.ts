@@ -4,9 +4,8 @@
  * @module
  */
 import { Agent, request as startRequest, type AgentOptions } from 'node:https';
-import type { ClientRequestArgs } from 'node:http';
+import type { ClientRequestArgs, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 import { connect, type ConnectionOptions } from 'node:tls';
 import {
   ResponseContext,
@@ -20,6 +19,8 @@ import { ProvisionError } from '../../ports/failure.js';
 const MAX_CONNECTIONS = 4;
 /** An unused channel is given back after this long. */
 const IDLE_TIMEOUT_MS = 60_000;
+/** Pods and Nodes with all their fields are a few MiB; the API of a host that lies could send for as long as it may take. */
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
 const USER_AGENT = 'gpu-provision';
 
 export class StreamHttp implements PromiseHttpLibrary {
@@ -63,7 +64,7 @@ export class StreamHttp implements PromiseHttpLibrary {
         { agent, method: request.getHttpMethod(), headers },
         (incoming) => {
           const answered = Object.entries(incoming.headers).map(([name, value]) => [name, String(value)]);
-          buffer(incoming).then(
+          readAll(incoming).then(
             (body) =>
               resolve(
                 new ResponseContext(
@@ -95,6 +96,17 @@ export class StreamHttp implements PromiseHttpLibrary {
     this.agent ??= new StreamAgent(signed instanceof Agent ? signed.options : {}, this.open);
     return this.agent;
   }
+}
+
+async function readAll(incoming: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > MAX_BODY_BYTES) throw new Error(`the answer is larger than ${MAX_BODY_BYTES / 1024 / 1024} MiB`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }
 
 /** Does TLS over the streams it is given. Node's types know no asynchronous createConnection, its documentation does. */

@@ -62,7 +62,9 @@ export function fingerprint(key: Buffer): string {
 export function keyType(key: Buffer): string | null {
   if (key.length < 4) return null;
   const length = key.readUInt32BE(0);
-  return length === 0 || length > key.length - 4 ? null : key.toString('latin1', 4, 4 + length);
+  if (length === 0 || length > key.length - 4) return null;
+  const type = key.toString('latin1', 4, 4 + length);
+  return /^[\w@.-]{1,64}$/.test(type) ? type : null;
 }
 
 function problemWith(marker: string | undefined, key: object | null): string | null {

@@ -29,7 +29,8 @@ export interface GrubConfig {
   readonly defaultValue: string | null;
 }
 
-const BLOCK = /^\s*(menuentry|submenu)\s+(['"])(.*?)\2(.*)\{\s*$/;
+/** Without alternatives that a long line could be tried against again and again: the text comes from a host. */
+const BLOCK = /^\s*(menuentry|submenu)\s+(?:'([^']*)'|"([^"]*)")(.*)$/;
 const ID = /(?:--id|\$menuentry_id_option)\s+(?:(['"])(.*?)\1|(\S+))/;
 
 export function parseGrubConfig(text: string): GrubConfig {
@@ -42,9 +43,9 @@ export function parseGrubConfig(text: string): GrubConfig {
   let depth = 0;
 
   for (const line of text.split('\n')) {
-    const block = BLOCK.exec(line);
+    const block = line.trimEnd().endsWith('{') ? BLOCK.exec(line) : null;
     if (body === null && block !== null) {
-      const title = block[3] ?? '';
+      const title = block[2] ?? block[3] ?? '';
       const found = ID.exec(block[4] ?? '');
       const id = found?.[2] ?? found?.[3] ?? title;
       if (block[1] === 'submenu') {
@@ -124,7 +125,7 @@ export function defaultEntry(config: GrubConfig, environment: ReadonlyMap<string
 
 /** Whether it reads custom.cfg, as 41_custom of Debian and Ubuntu does; without that nothing in there decides. */
 export function readsCustomCfg(text: string): boolean {
-  return /^\s*source\s+\S*\/custom\.cfg\s*$/m.test(text);
+  return /^[ \t]*source[ \t]+\S*\/custom\.cfg[ \t\r]*$/m.test(text);
 }
 
 /** Output of `grub-editenv FILE list`. */

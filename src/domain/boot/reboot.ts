@@ -35,6 +35,8 @@ export interface BootReading {
   readonly uptimeSeconds: number;
 }
 
+/** The kernel's own limit is 2,048 on x86; what is longer is no command line, and would fill a history. */
+const COMMAND_LINE_LIMIT = 16_384;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Parses the output of the boot-reading script; null for anything that isn't exactly a reading: unknown is never new. */
@@ -42,7 +44,8 @@ export function parseBootReading(stdout: string): BootReading | null {
   const lines = stdout.split('\n');
   const [bootId, uptime, commandLine] = lines;
   if (lines.length < 3 || bootId === undefined || uptime === undefined || commandLine === undefined) return null;
-  if (!UUID.test(bootId) || !/^\d+(\.\d+)?( |$)/.test(uptime) || commandLine === '') return null;
+  if (!UUID.test(bootId) || !/^\d{1,12}(\.\d+)?( |$)/.test(uptime)) return null;
+  if (commandLine === '' || commandLine.length > COMMAND_LINE_LIMIT) return null;
   return { bootId, commandLine, uptimeSeconds: Number.parseFloat(uptime) };
 }
 

@@ -80,26 +80,30 @@ export function parseJobOutput(log: string): JobOutput {
   const gpus: GpuFigures[] = [];
   const peers: JobOutput['peers'][number][] = [];
   const errors: JobOutput['errors'][number][] = [];
-  for (const line of log.split('\n')) {
+  for (const line of log.split('\n').slice(-ACCEPTANCE_LOG_LINES)) {
     const value = line.startsWith('{') ? jsonOrNull(line) : null;
     if (value === null) continue;
     const figures = figuresOf(value);
     const [from, to, rate] = [at(value, 'peer', 0), at(value, 'peer', 1), at(value, 'GBps')];
     const code = at(value, 'error', 'code');
     if (figures !== null) gpus.push(figures);
-    else if (typeof from === 'number' && typeof to === 'number' && typeof rate === 'number')
-      peers.push({ from, to, GBps: rate });
-    else if (typeof code === 'number') errors.push({ code, message: textAt(value, 'error', 'message') ?? '' });
+    else if (isFigure(from) && isFigure(to) && isFigure(rate)) peers.push({ from, to, GBps: rate });
+    else if (isFigure(code)) errors.push({ code, message: textAt(value, 'error', 'message') ?? '' });
   }
   return { gpus, peers, errors };
 }
+
+/** Beyond what any GPU reaches in any of our units. */
+const HIGHEST_FIGURE = 1_000_000;
+const isFigure = (value: unknown): value is number =>
+  typeof value === 'number' && value >= 0 && value <= HIGHEST_FIGURE;
 
 function figuresOf(value: unknown): GpuFigures | null {
   const uuid = textAt(value, 'uuid');
   const name = textAt(value, 'name');
   const number = (key: string): number => {
     const found = at(value, key);
-    return typeof found === 'number' ? found : Number.NaN;
+    return isFigure(found) ? found : Number.NaN;
   };
   const figures = {
     copyGBps: number('copy_GBps'),

@@ -79,8 +79,16 @@ const PROBE_FOUND_NOTHING = 2;
 const isText = (value: unknown): value is string => typeof value === 'string';
 const filled = (text: string | null): string | null => (text === null || text.trim() === '' ? null : text.trim());
 
+/** Without recursion: how deep a host nests them is the host's choice. */
 function descendants(block: unknown): readonly unknown[] {
-  return listAt(block, 'children').flatMap((child) => [child, ...descendants(child)]);
+  const found: unknown[] = [];
+  const open = [...listAt(block, 'children')].toReversed();
+  while (open.length > 0) {
+    const child = open.pop();
+    found.push(child);
+    for (const grandchild of listAt(child, 'children').toReversed()) open.push(grandchild);
+  }
+  return found;
 }
 
 /** Why a disk must not be taken, in words that follow its id; null when it is a whole, empty disk that nobody uses. */

@@ -105,7 +105,7 @@ export function hashOf(sums: string, asset: string): string | null {
 
 /** `v1.35.3+k3s1` of `k3s version v1.35.3+k3s1 (1a2b3c)`; null when it is something else. */
 export function parseK3sVersion(output: string): string | null {
-  return /^k3s version (v\S+)/m.exec(output)?.[1] ?? null;
+  return /^k3s version (v\S{1,60})(?:\s|$)/m.exec(output)?.[1] ?? null;
 }
 
 export interface FoundK3s {
@@ -152,7 +152,10 @@ const asMap = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null ? Object.fromEntries(Object.entries(value)) : {};
 const show = (value: unknown): string => (value === undefined ? 'not set' : JSON.stringify(value));
 const asList = (value: unknown): readonly string[] =>
-  (Array.isArray(value) ? value : value === undefined ? [] : [value]).map(String).toSorted();
+  (Array.isArray(value) ? value : value === undefined ? [] : [value])
+    // Not String: of an object it calls what the host's file has under toString.
+    .map((item) => (typeof item === 'string' ? item : JSON.stringify(item)))
+    .toSorted();
 
 /** Lists are sets here, and one value may be written without a list. More than wanted is fine for lists of things to switch off or to add. */
 function sameSetting(wanted: K3sConfig[string], found: unknown): boolean {
@@ -168,7 +171,9 @@ function flagsOf(unit: string): Readonly<Record<string, unknown>> {
     const match = /^'?--([a-z0-9-]+)(?:=(.*?))?'?$/.exec(word);
     if (match === null) continue;
     const [, name = '', value = 'true'] = match;
-    flags.set(name, [...(flags.get(name) ?? []), value]);
+    const values = flags.get(name);
+    if (values === undefined) flags.set(name, [value]);
+    else values.push(value);
   }
   return Object.fromEntries(flags);
 }

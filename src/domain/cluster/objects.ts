@@ -35,11 +35,11 @@ export function jsonOrNull(text: string): unknown {
   }
 }
 
-/** The value at a path of field names and list positions, or undefined where the path leaves the object. */
+/** The value at a path of field names and list positions, or undefined where the path leaves what the object itself holds. */
 export function at(value: unknown, ...path: readonly (string | number)[]): unknown {
   let here = value;
   for (const step of path) {
-    if (typeof here !== 'object' || here === null) return undefined;
+    if (typeof here !== 'object' || here === null || !Object.hasOwn(here, step)) return undefined;
     here = Reflect.get(here, step);
   }
   return here;
@@ -57,11 +57,11 @@ export function listAt(value: unknown, ...path: readonly (string | number)[]): r
   return Array.isArray(found) ? found : [];
 }
 
-/** The whole number at a path, also when written as a string like Kubernetes quantities; or null. */
+/** The whole number at a path that is not negative, also when written as a string like Kubernetes quantities; or null. */
 export function countAt(value: unknown, ...path: readonly (string | number)[]): number | null {
   const found = at(value, ...path);
-  if (typeof found === 'number' && Number.isInteger(found)) return found;
-  return typeof found === 'string' && /^\d+$/.test(found) ? Number(found) : null;
+  const number = typeof found === 'string' && /^\d+$/.test(found) ? Number(found) : found;
+  return typeof number === 'number' && Number.isSafeInteger(number) && number >= 0 ? number : null;
 }
 
 export interface Condition {
@@ -103,7 +103,7 @@ export function fieldConflicts(message: string): readonly FieldConflict[] {
   const found: FieldConflict[] = [];
   let manager = '';
   for (const line of message.split('\n')) {
-    const who = /conflicts? with "([^"]+)"(?: with subresource "[^"]+")?(?: using [^:]+)?:(.*)$/.exec(line);
+    const who = /conflicts? with "([^"]+)"(?: with subresource "[^"]+")?(?: using [^\s:]+)?:(.*)/.exec(line);
     if (who !== null) manager = who[1] ?? '';
     const fields = who === null ? line : (who[2] ?? '');
     const field = /^\s*(?:- )?(\.\S+)/.exec(fields)?.[1];

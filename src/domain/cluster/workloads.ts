@@ -48,7 +48,7 @@ export function otherGuests(pgrep: string, vms: readonly string[]): readonly str
   const known = new Set(vms.map((vm) => vm.replace('/', '_')));
   const guests: string[] = [];
   for (const line of pgrep.split('\n')) {
-    const match = /^(\d+) (.*)$/.exec(line.trim());
+    const match = /^(\d{1,10}) (.*)$/.exec(line.trim());
     if (match === null) continue;
     const guest = /\bguest=([^,\s]+)/.exec(match[2] ?? '')?.[1] ?? /-name (\S+)/.exec(match[2] ?? '')?.[1] ?? '';
     if (!known.has(guest)) guests.push(`qemu ${guest === '' ? 'without a name' : guest} (pid ${match[1]})`);
@@ -60,7 +60,7 @@ export function otherGuests(pgrep: string, vms: readonly string[]): readonly str
 export function gpuProcesses(lines: string): readonly string[] {
   const seen = new Map<number, string>();
   for (const line of lines.split('\n')) {
-    const match = /^(\d+) (.+)$/.exec(line.trim());
+    const match = /^(\d{1,10}) (.+)$/.exec(line.trim());
     if (match === null) continue;
     const name = (match[2] ?? '').split('/').pop() ?? '';
     // A comm is cut at 15 characters.

@@ -35,6 +35,11 @@ describe('lspci -Dvmmnnk', () => {
     expect(parseLspci('Class:\t3D controller [0302]\n')).toMatchObject({ ok: false });
   });
 
+  it('refuses a slot that is there twice: nobody could tell which of the two is so', () => {
+    const twice = parseLspci(`${RECORDS}\n${RECORDS.replaceAll('nvidia\n', 'vfio-pci\n')}`);
+    expect(twice).toEqual({ ok: false, problem: 'lspci lists 0000:18:00.0 twice' });
+  });
+
   it('is empty for a host without PCI devices', () => {
     expect(parseLspci('\n')).toEqual({ ok: true, value: [] });
   });

@@ -19,7 +19,7 @@ const NUMBER = /\[([0-9a-f]{4})\]$/;
 
 /** Records are separated by empty lines, fields by a tab after the colon. */
 export function parseLspci(output: string): Parsed<readonly LspciDevice[]> {
-  const devices: LspciDevice[] = [];
+  const devices = new Map<PciAddress, LspciDevice>();
   for (const record of output.trim().split(/\n{2,}/)) {
     if (record === '') continue;
     const fields = new Map<string, string>();
@@ -36,7 +36,8 @@ export function parseLspci(output: string): Parsed<readonly LspciDevice[]> {
         ok: false,
         problem: `lspci printed a record without slot, vendor and device: ${JSON.stringify(record.slice(0, 200))}`,
       };
-    devices.push({ address, vendorDevice: `${vendor}:${device}`, driver: fields.get('Driver') ?? null });
+    if (devices.has(address)) return { ok: false, problem: `lspci lists ${address} twice` };
+    devices.set(address, { address, vendorDevice: `${vendor}:${device}`, driver: fields.get('Driver') ?? null });
   }
-  return { ok: true, value: devices };
+  return { ok: true, value: [...devices.values()] };
 }

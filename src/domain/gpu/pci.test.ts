@@ -45,6 +45,9 @@ describe('the list of PCI devices', () => {
     ['the same address twice', list(gpu('0000:18:00.0'), gpu('0000:18:00.0')), 'listed twice'],
     ['an address without a domain', list(gpu('18:00.0')), 'not a PCI address'],
     ['a group that is no number', list(gpu('0000:18:00.0', 'x')), 'IOMMU group'],
+    ['a driver that is no name', list(gpu('0000:18:00.0').replace('nvidia', 'vfio-pci\u001b[2J')), 'name of a driver'],
+    ['a driver with a tab', list(gpu('0000:18:00.0').replace('nvidia', 'a\tvfio-pci')), '12 fields'],
+    ['a driver with a line break', list(gpu('0000:18:00.0').replace('nvidia', 'a\nvfio-pci')), '2 lines and says 1'],
     ['another number of fields', list('0000:18:00.0\t0x10de'), '2 fields'],
     ['a shell error instead of a list', 'sh: 3: Syntax error\n', 'no end'],
   ])('reports %s', (_, output, says) => {

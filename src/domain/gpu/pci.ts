@@ -31,12 +31,14 @@ export const VFIO_DRIVER = 'vfio-pci';
 
 /** PCI-to-PCI bridges. */
 const BRIDGE_CLASS = /^0604/;
-/** A host has some hundred devices; a list beyond this is not a list of devices. */
-const DEVICE_LIMIT = 8_192;
+/** A host has some hundred devices, with virtual functions a few thousand; a list beyond this is not a list of devices. */
+const DEVICE_LIMIT = 4_096;
 
 const ADDRESS = /^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/;
 const HEX = /^0x[0-9a-f]+$/i;
 const FIELDS = 11;
+/** Names of drivers. They are printed and kept in histories. */
+const NAME = /^[ -~]{0,64}$/;
 
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
 
@@ -79,6 +81,8 @@ function parseDevice(line: string): PciDeviceFacts | string {
   if (lanes.includes(undefined)) return `PCI device ${address} has no link width: ${quoted(line)}`;
   if (group !== '-' && !/^(noiommu-)?\d{1,9}$/.test(group ?? ''))
     return `PCI device ${address} has no IOMMU group: ${quoted(group ?? '')}`;
+  for (const name of [driver, override])
+    if (!NAME.test(name ?? '')) return `PCI device ${address}, not the name of a driver: ${quoted(name ?? '')}`;
   for (const [field, value, words] of [
     ['config space', config, ['ok', 'dead']],
     ['vfio node', node, ['node', '-']],
@@ -112,7 +116,9 @@ function withGroupMembers(devices: readonly PciDeviceFacts[]): readonly PciDevic
   const groups = new Map<number, PciAddress[]>();
   for (const { iommuGroup, address, class: cls } of devices) {
     if (iommuGroup === null || BRIDGE_CLASS.test(cls)) continue;
-    groups.set(iommuGroup, [...(groups.get(iommuGroup) ?? []), address]);
+    const group = groups.get(iommuGroup);
+    if (group === undefined) groups.set(iommuGroup, [address]);
+    else group.push(address);
   }
   return devices.map((device) => ({
     ...device,

@@ -99,6 +99,27 @@ describe('the truth table', () => {
     expect(truthTable(spec, gpus, context({ baseline, failedUnits: ['a.service'] })).ok).toBe(true);
   });
 
+  it('believes sysfs: an lspci that says vfio-pci of a device on its native driver only adds a problem', () => {
+    const table = truthTable(spec, withThird({ driver: 'nvidia' }), context());
+    expect(table.problems).toEqual([
+      `${THIRD}: driver is nvidia, expected vfio-pci`,
+      `${THIRD}: lspci is vfio-pci, expected nvidia, as sysfs says`,
+    ]);
+  });
+
+  it('judges nothing by the text for people', () => {
+    const lspciText = `${THIRD} 3D controller\n\tKernel driver in use: vfio-pci\n`;
+    expect(truthTable(spec, withThird({ driver: null }), context({ lspci: null, lspciText })).ok).toBe(false);
+  });
+
+  it.each(['overridden', `x${THIRD} overridden`, `${THIRD} overridden not`, `${THIRD}\toverridden`])(
+    'takes no line of the hook for another: %j',
+    (line) => {
+      const hookStatus = addresses.map((each) => (each === THIRD ? line : `${each} overridden`)).join('\n');
+      expect(truthTable(spec, gpus, context({ hookStatus })).problems.join()).toContain(`${THIRD}: hook is -`);
+    },
+  );
+
   it('needs no lspci', () => {
     expect(truthTable(spec, gpus, context({ lspci: null })).ok).toBe(true);
   });

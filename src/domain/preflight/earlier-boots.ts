@@ -19,7 +19,8 @@ const MICROSECONDS = 1_000_000;
  * says last before its journal ends. Where /var is unmounted before that, the line is missing, and so is the figure.
  */
 export function earlierBootSeconds(boots: string, reboots: readonly string[]): readonly number[] {
-  const rebooted = new Set(reboots.flatMap((line) => textAt(jsonOrNull(line), '_BOOT_ID') ?? []));
+  const objects = reboots.filter((line) => line.startsWith('{'));
+  const rebooted = new Set(objects.flatMap((line) => textAt(jsonOrNull(line), '_BOOT_ID') ?? []));
   const sorted = listAt(jsonOrNull(boots))
     .map((boot) => ({
       first: numberAt(boot, 'first_entry'),

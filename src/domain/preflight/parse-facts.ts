@@ -22,12 +22,12 @@ const unquote = (text: string): string => UNQUOTED.exec(text.trim())?.[2] ?? tex
 
 /** `KEY=VALUE` lines as shells and os-release write them; the last of a key wins. */
 function assignments(lines: readonly string[]): Record<string, string> {
-  const values: Record<string, string> = {};
+  const values = new Map<string, string>();
   for (const line of lines) {
     const match = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$/.exec(line);
-    if (match?.[1] !== undefined) values[match[1]] = unquote(match[2] ?? '');
+    if (match?.[1] !== undefined) values.set(match[1], unquote(match[2] ?? ''));
   }
-  return values;
+  return Object.fromEntries(values);
 }
 
 export function identityFacts(lines: FactLines): IdentityFacts {
@@ -88,8 +88,9 @@ export function bootFacts(lines: FactLines, grubCfg: string | null): BootFacts {
 /** When the kernel started, seconds since 1970, rounded down; null when that can't be told. From `date +%s` and /proc/uptime. */
 export function bootTime(now: string, uptime: string): number | null {
   const [seconds] = uptime.split(' ');
-  if (!/^\d+$/.test(now.trim()) || !/^\d+(\.\d+)?$/.test(seconds ?? '')) return null;
-  return Math.floor(Number(now) - Number(seconds));
+  if (!/^\d{1,12}$/.test(now.trim()) || !/^\d{1,12}(\.\d+)?$/.test(seconds ?? '')) return null;
+  const started = Math.floor(Number(now) - Number(seconds));
+  return started < 0 ? null : started;
 }
 
 function customCfg(text: string | null): BootFacts['customCfg'] {
@@ -98,16 +99,16 @@ function customCfg(text: string | null): BootFacts['customCfg'] {
 }
 
 function kernelSizes(lines: readonly string[]): Record<string, number> {
-  const sizes: Record<string, number> = {};
-  for (const line of lines) {
-    const match = /^(\S+) (\d+)$/.exec(line);
-    if (match?.[1] !== undefined) sizes[match[1]] = Number(match[2]);
-  }
-  return sizes;
+  return Object.fromEntries(
+    lines.flatMap((line) => {
+      const match = /^(\S+) (\d{1,15})$/.exec(line);
+      return match?.[1] === undefined ? [] : [[match[1], Number(match[2])]];
+    }),
+  );
 }
 
 function bootImage(line: string): readonly BootImage[] {
-  const match = /^(\S+) (\d+) (\d+)$/.exec(line);
+  const match = /^(\S+) (\d{1,15}) (\d{1,12})$/.exec(line);
   if (match?.[1] === undefined || /\.(new|bak|dpkg-bak|dpkg-new|old)$/.test(match[1])) return [];
   return [{ kernel: match[1], bytes: Number(match[2]), mtime: Number(match[3]) }];
 }
@@ -159,9 +160,9 @@ export function systemFacts(lines: FactLines): SystemFacts {
 function space(lines: FactLines, dir: SpaceDir): SpaceFacts | null {
   const numbers = lines.printed(`space ${dir}`)?.at(-1)?.trim().split(/\s+/) ?? [];
   const [bytes, total, free] = numbers;
-  if (bytes === undefined || !/^\d+$/.test(bytes)) return null;
+  if (bytes === undefined || !/^\d{1,15}$/.test(bytes)) return null;
   // btrfs has no fixed number of inodes and says 0 or -.
-  const counted = total !== undefined && /^[1-9]\d*$/.test(total) && free !== undefined && /^\d+$/.test(free);
+  const counted = total !== undefined && /^[1-9]\d*$/.test(total) && free !== undefined && /^\d{1,15}$/.test(free);
   return {
     bytes: Number(bytes),
     inodes: counted ? Number(free) : null,

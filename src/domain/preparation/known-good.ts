@@ -116,12 +116,15 @@ export function bootedStanza(grubCfg: string, commandLine: string): string | nul
   const candidates = stanzas(grubCfg).filter(({ linux }) => linux === image);
   const exact = candidates.find((candidate) => candidate.args.join(' ') === args.join(' '));
   const chosen = exact ?? candidates.find((candidate) => !/recovery/i.test(candidate.title));
-  if (chosen === undefined) return null;
+  // A second kernel in one entry: GRUB would boot that one, with arguments of its own.
+  if (chosen?.text.filter((line) => LINUX.test(line)).length !== 1) return null;
   return chosen.text
-    .map((line) => line.replace(/^(\s*linux(?:efi)?\s+\S+).*$/, (_, start: string) => [start, ...args].join(' ')))
+    .map((line) => line.replace(LINUX, (_, start: string) => [start, ...args].join(' ')))
     .join('\n')
     .concat('\n');
 }
+
+const LINUX = /^(\s*linux(?:efi)?\s+\S+).*$/;
 
 interface Stanza {
   readonly text: readonly string[];

@@ -22,13 +22,13 @@ const EXAMPLE = /^(\s*)#\s*global_filter\s*=/;
 export function withGlobalFilter(conf: string, wanted: readonly string[]): string | null {
   const lines = conf.split('\n');
   const start = lines.findIndex((line) => /^\s*devices\s*\{\s*(#.*)?$/.test(line));
-  if (start < 0) return /^\s*devices\b/m.test(conf) ? null : `${conf}devices {\n\t${setting(wanted)}\n}\n`;
+  if (start < 0) return /^[ \t]*devices\b/m.test(conf) ? null : `${conf}devices {\n\t${setting(wanted)}\n}\n`;
   const end = lines.findIndex((line, index) => index > start && /^\s*\}/.test(line));
   if (end < 0) return null;
 
   const active = lines.findIndex((line, index) => index > start && index < end && ACTIVE.test(line));
   if (active >= 0) {
-    const last = lines.findIndex((line, index) => index >= active && /\]\s*(#.*)?$/.test(line));
+    const last = lines.findIndex((line, index) => index >= active && /\]\s*(#|$)/.test(line));
     if (last < 0 || last > end) return null;
     const present = filterPatterns(lines.slice(active, last + 1).join('\n'));
     if (wanted.every((pattern) => present.includes(pattern))) return conf;
@@ -44,9 +44,11 @@ export function withGlobalFilter(conf: string, wanted: readonly string[]): strin
 const setting = (patterns: readonly string[]): string =>
   `global_filter = [${patterns.map((pattern) => `"${pattern}"`).join(', ')}]`;
 
-/** Patterns of a global_filter, as lvm.conf and `lvmconfig devices/global_filter` write it. */
+/** Patterns of a global_filter, as lvm.conf and `lvmconfig devices/global_filter` write it. One without its last quote is none. */
 export function filterPatterns(text: string): readonly string[] {
-  return [...text.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map((match) => match[1] ?? '');
+  // An open quote is matched to the end of the text: begun anew at each quote in it, the search would take quadratic time.
+  const quoted = text.matchAll(/"((?:[^"\\]|\\.)*)(?:(")|\\?$)/gs);
+  return [...quoted].flatMap(([, pattern = '', end]) => (end === undefined ? [] : [pattern]));
 }
 
 /** Whether one of these device paths is made by device-mapper. */

@@ -4,7 +4,7 @@
  */
 import type { RunEvent, RunStatus } from '../run/messages.js';
 import { PHASES, phaseOf } from '../run/phases.js';
-import { plain } from './plain.js';
+import { plain, plainJson } from './plain.js';
 import { secondsBetween, stamp } from './times.js';
 
 type Fields = Readonly<Record<string, string | number>>;
@@ -24,7 +24,7 @@ export function eventLine(event: RunEvent, status: RunStatus): string {
 export function eventJson(event: RunEvent, status: RunStatus): string {
   const number = event.phase === null ? null : phaseOf(event.phase).number;
   const { at, phase, kind, text } = event;
-  return JSON.stringify({ at, server: status.server, number, phase, kind, text, ...fieldsOf(event, status) });
+  return plainJson({ at, server: status.server, number, phase, kind, text, ...fieldsOf(event, status) });
 }
 
 /** Figures of an event that are in the status, where the status still is about that event. */
@@ -57,5 +57,5 @@ function leftFields(event: RunEvent, { reboot, events }: RunStatus): Fields | nu
 
 function quoted(value: string | number): string {
   const text = plain(String(value));
-  return /^[\w.:@/#+-]+$/.test(text) ? text : JSON.stringify(text);
+  return /^[\w.:@/#+-]+$/.test(text) ? text : plainJson(text);
 }

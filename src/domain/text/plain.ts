@@ -5,16 +5,39 @@
  */
 
 // oxlint-disable no-control-regex -- these are what must not reach a terminal.
-/** CSI and OSC sequences with their parameters, so that nothing of them is left as text. */
-const ESCAPES = /\u001b\[[0-9;:?<=>]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)?/g;
+/**
+ * Colours of consoles, which say nothing. Of other sequences only the control characters go, and the rest is shown: a sequence that is
+ * taken away as a whole would take our own words with it where a host leaves it open.
+ */
+const COLOURS = /\u001b\[[0-9;]*m/g;
 const SPACES = /[\t\n\v\f\r\u0085\u00a0\u2028\u2029]+/g;
-/** Controls, zero-width characters, and those that reverse the reading direction. */
-const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g;
+/**
+ * Controls, what reverses the reading direction, what takes no room or is blank without being a space (fillers, variation selectors, tags),
+ * and halves of characters.
+ */
+const INVISIBLE = /[\p{Cc}\p{Cs}\p{Default_Ignorable_Code_Point}\u2028\u2029\u2800\ufff9-\ufffb]/gu;
+/** More marks on one letter than any script has: they would cover the lines above and below. */
+const STACKED = /(\p{M}{4})\p{M}+/gu;
 // oxlint-enable no-control-regex
 
 /** One line without anything that a terminal would act on. */
 export function plain(text: string): string {
-  return text.replace(ESCAPES, '').replace(SPACES, ' ').replace(INVISIBLE, '');
+  return text.replace(COLOURS, '').replace(SPACES, ' ').replace(INVISIBLE, '').replace(STACKED, '$1');
+}
+
+/** The same with its line ends, for messages of several lines. */
+export function plainLines(text: string): string {
+  return text.split(/\r?\n/).map(plain).join('\n');
+}
+
+const escapedUnit = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+const escaped = (characters: string): string => characters.split('').map(escapedUnit).join('');
+
+/** On one line, with what `plain` takes away written as JSON's escapes: it reads back as it was. */
+export function plainJson(value: unknown): string {
+  return JSON.stringify(value)
+    .replace(INVISIBLE, escaped)
+    .replace(STACKED, (run, first: string) => first + escaped(run.slice(first.length)));
 }
 
 /** For terminals and logs that know ASCII only. */

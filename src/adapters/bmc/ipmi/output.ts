@@ -3,6 +3,7 @@
  * @module
  */
 import type { PowerState } from '../../../ports/bmc.js';
+import { EVENT_LOG_LINES, eventLogLine } from '../event-log.js';
 
 export function parsePowerStatus(stdout: string): PowerState | null {
   const state = /^Chassis Power is (on|off)$/m.exec(stdout.trim())?.[1];
@@ -13,9 +14,13 @@ export function parsePowerStatus(stdout: string): PowerState | null {
 export function parseEventLog(stdout: string): readonly string[] {
   return stdout
     .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => /^[0-9a-f]+ \|/.test(line));
+    .map((line) => eventLogLine(line.trim()))
+    .filter((line) => /^[0-9a-f]+ \|/.test(line))
+    .slice(-EVENT_LOG_LINES);
 }
+
+/** FRU fields have at most 63 bytes. */
+const FIELD_LIMIT = 100;
 
 /** A field of `ipmitool fru print`, such as `Product Serial`; null when it is absent or empty. */
 export function parseFruField(stdout: string, field: string): string | null {
@@ -23,7 +28,7 @@ export function parseFruField(stdout: string, field: string): string | null {
     const colon = line.indexOf(':');
     if (colon === -1 || line.slice(0, colon).trim() !== field) continue;
     const value = line.slice(colon + 1).trim();
-    if (value !== '') return value;
+    if (value !== '') return value.slice(0, FIELD_LIMIT);
   }
   return null;
 }

@@ -73,7 +73,8 @@ async function openSession(
 
 /** Location is a path or a URL; only its path is used, so that a token never goes to another host. */
 function pathOf(location: string | undefined): string | null {
-  return location === undefined ? null : new URL(location, 'https://bmc.invalid').pathname;
+  const base = 'https://bmc.invalid';
+  return location !== undefined && URL.canParse(location, base) ? new URL(location, base).pathname : null;
 }
 
 class Requests {

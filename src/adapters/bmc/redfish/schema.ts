@@ -14,8 +14,12 @@ export const ServiceRoot = z.object({
   Links: z.object({ Sessions: optionalLink }).nullish(),
 });
 
+/** More systems, logs or managers than any BMC has: each is asked for by itself, some at the same time. */
+const MEMBER_LIMIT = 64;
+const links = z.array(link).max(MEMBER_LIMIT);
+
 /** Members may come in pages. */
-export const Collection = z.object({ Members: z.array(link), 'Members@odata.nextLink': text });
+export const Collection = z.object({ Members: links, 'Members@odata.nextLink': text });
 export type Collection = z.infer<typeof Collection>;
 
 const ResetAction = z.object({
@@ -34,7 +38,7 @@ export const ComputerSystem = z.object({
   PowerState: text,
   Actions: z.object({ '#ComputerSystem.Reset': ResetAction.nullish() }).nullish(),
   LogServices: optionalLink,
-  Links: z.object({ ManagedBy: z.array(link).nullish() }).nullish(),
+  Links: z.object({ ManagedBy: links.nullish() }).nullish(),
 });
 export type ComputerSystem = z.infer<typeof ComputerSystem>;
 

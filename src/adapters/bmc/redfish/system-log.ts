@@ -2,7 +2,7 @@
  * The event log of a system.
  * @module
  */
-import { EVENT_LOG_LINES } from '../event-log.js';
+import { EVENT_LOG_LINES, eventLogLine } from '../event-log.js';
 import type { RedfishApi } from './api.js';
 import { Collection, LogEntries, LogService, Manager, type ComputerSystem } from './schema.js';
 
@@ -30,7 +30,7 @@ export async function readSystemLog(
   return entries
     .toSorted((a, b) => timeOf(a) - timeOf(b))
     .slice(-EVENT_LOG_LINES)
-    .map((entry) => [entry.Created, entry.Severity, entry.Message].filter(Boolean).join(' '));
+    .map((entry) => eventLogLine([entry.Created, entry.Severity, entry.Message].filter(Boolean).join(' ')));
 }
 
 const timeOf = (entry: Entry): number => Date.parse(entry.Created ?? '') || 0;
