@@ -110,7 +110,9 @@ describe('whatever a host, a BMC or a cluster says', () => {
 
   it('an answer of the API that is no object is a failure of the table', () => {
     const wrong = Collection.safeParse({ Members: 1 }).error;
-    expect(refusal(wrong, 'the API of h')).toMatchObject({ type: 'ClusterUnreachable' });
+    expect(refusal(wrong, 'the API of h', { source: 'h:/k3s.yaml', certificateEndsAt: null })).toMatchObject({
+      type: 'ClusterUnreachable',
+    });
   });
 
   it('a host key of any bytes has a type that can be printed, or none', () => {
