@@ -24,7 +24,7 @@ import {
 } from '../domain/cluster/k3s-layout.js';
 import { nodeWithIP } from '../domain/cluster/node.js';
 import { MANAGED_BY_LABEL, FIELD_MANAGER, RUN_LABEL, runOf } from '../domain/cluster/ownership.js';
-import { textAt } from '../domain/cluster/objects.js';
+import { nestsDeep, textAt } from '../domain/cluster/objects.js';
 import { ProvisionError } from '../ports/failure.js';
 import type { PhaseSteps, StepContext } from './define-step.js';
 import { INSTALL_BINARY, REMOVE_K3S_STATE } from './cluster/k3s-scripts.js';
@@ -69,6 +69,7 @@ export function parseK3sConfig(text: string): unknown {
       'OutputUnexpected',
       `${K3S_CONFIG_PATH} has ${text.length} characters, at most ${CONFIG_LIMIT} are read`,
     );
+  if (nestsDeep(text)) throw new ProvisionError('OutputUnexpected', `${K3S_CONFIG_PATH} nests too deep to be read`);
   try {
     // By way of JSON: an alias may lead back to what it is in. Warnings quote the text, and Node would print them.
     return JSON.parse(JSON.stringify(parseYaml(text, { logLevel: 'error' })));

@@ -85,6 +85,10 @@ describe('whatever a host, a BMC or a cluster says', () => {
       `a: &a [1,1,1,1,1,1,1,1]\n${'bcdefghij'.replace(/./g, (c, i: number) => `${c}: &${c} [${`*${'abcdefghi'[i]},`.repeat(8)}]\n`)}`,
     ],
     ['nested without end', '['.repeat(60_000)],
+    ['lists in lists', '- '.repeat(30_000)],
+    ['keys that are maps', '? '.repeat(30_000)],
+    ['maps in maps', '{a: '.repeat(15_000)],
+    ['indented further and further', Array.from({ length: 340 }, (_, i) => `${' '.repeat(i)}-\n`).join('')],
     ['keys of objects', '__proto__: {polluted: true}\nconstructor: {prototype: {polluted: true}}'],
     ['more keys than any file has', Array.from({ length: 100_000 }, (_, i) => `k${i}: 1\n`).join('')],
   ])('YAML: %s is refused or harmless', (_, text) => {

@@ -6,6 +6,7 @@ import { X509Certificate } from 'node:crypto';
 import { KubeConfig } from '@kubernetes/client-node';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { nestsDeep } from '../../domain/cluster/objects.js';
 import { ProvisionError } from '../../ports/failure.js';
 
 export interface Kubeconfig {
@@ -65,6 +66,7 @@ const SIZE_LIMIT = 65_536;
 export function loadKubeconfig(text: string, source: string): Kubeconfig {
   if (text.length > SIZE_LIMIT)
     throw unusable(source, `it has ${text.length} characters, at most ${SIZE_LIMIT} are read`);
+  if (nestsDeep(text)) throw unusable(source, 'it nests too deep to be read');
   const file = FILE.safeParse(yamlOrNull(text));
   if (!file.success) throw unusable(source, z.prettifyError(file.error));
   const config = new KubeConfig();

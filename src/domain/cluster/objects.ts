@@ -35,6 +35,18 @@ export function jsonOrNull(text: string): unknown {
   }
 }
 
+/** More brackets in a text, or more list marks on one of its lines, than a kubeconfig or a configuration of k3s has. */
+const NESTING = { brackets: 500, marksOfLine: 50 } as const;
+
+/**
+ * Whether a YAML text may nest so deep that its parser, which calls itself, runs out of stack. That is no mere exception: V8 ends the process
+ * where it has to compile a pattern just then.
+ */
+export function nestsDeep(yaml: string): boolean {
+  if (yaml.split(/[[{]/).length > NESTING.brackets) return true;
+  return yaml.split('\n').some((line) => line.split(/[-?]\s/).length > NESTING.marksOfLine);
+}
+
 /** The value at a path of field names and list positions, or undefined where the path leaves what the object itself holds. */
 export function at(value: unknown, ...path: readonly (string | number)[]): unknown {
   let here = value;
