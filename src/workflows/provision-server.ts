@@ -5,6 +5,7 @@
 import {
   ApplicationFailure,
   CancellationScope,
+  CancelledFailure,
   allHandlersFinished,
   condition,
   isCancellation,
@@ -119,20 +120,39 @@ async function phase(run: Run, name: PhaseName): Promise<void> {
       return;
     } catch (error) {
       rethrowBug(error);
-      run.failure = reportFailure(error, name, run.currentStep);
-      run.setPhase(name, 'failed', run.failure.message);
-      if (!isCancellation(error) && (await parked(run, name))) {
+      const end = await endOf(run, name, error);
+      if (end === null) {
         run.failure = null;
         continue;
       }
       await CancellationScope.nonCancellable(() => unwind(run, name, saga));
-      if (isCancellation(error)) throw error;
-      throw fail('GivenUp', `phase ${name} was given up: ${run.failure.message}`);
+      throw end;
     }
   }
 }
 
-/** True: try again. A cancel while parked arrives here as an exception and unwinds like a cancel anywhere else. */
+/** What a phase that failed ends with, or null when it is to be tried again. A cancel ends it wherever it arrives. */
+async function endOf(run: Run, name: PhaseName, error: unknown): Promise<Error | null> {
+  // A step that is cancelled between two attempts fails with what its last attempt said.
+  if (isCancellation(error) || CancellationScope.current().consideredCancelled) return cancelled(run, name);
+  run.failure = reportFailure(error, name, run.currentStep);
+  run.setPhase(name, 'failed', run.failure.message);
+  try {
+    return (await parked(run, name)) ? null : fail('GivenUp', `phase ${name} was given up: ${run.failure.message}`);
+  } catch (answer) {
+    if (!isCancellation(answer)) throw answer;
+    return cancelled(run, name);
+  }
+}
+
+function cancelled(run: Run, name: PhaseName): CancelledFailure {
+  const end = new CancelledFailure('cancelled by a person');
+  run.failure = reportFailure(end, name, run.currentStep);
+  run.setPhase(name, 'failed', run.failure.message);
+  return end;
+}
+
+/** True: try again. */
 async function parked(run: Run, name: PhaseName): Promise<boolean> {
   run.setPhase(name, 'waiting', `parked: ${run.failure?.message ?? ''}`);
   const receipt = await ask(run, {

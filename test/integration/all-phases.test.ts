@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import type { ServerSpec } from '../../src/domain/spec.js';
 import { suiteWithClusters } from '../support/clusters.js';
 import { ALL_PHASES, Site } from './rig.js';
 import { story } from '../support/provision-run.js';
@@ -15,13 +16,15 @@ const EVIDENCE: Readonly<Record<string, object>> = {
   'cozystack.await-platform': { releases: 17 },
   'kubevirt.await-allocatable': { allocatable: 8 },
   'nested.await-gpus': { main: 2 },
-  'acceptance.await-job': { proven: 2, total: 8, gpus: { length: 2 }, minimums: { model: 'H100 SXM5 80GB' } },
+  'acceptance.await-job': { proven: 8, total: 8, gpus: { length: 8 }, minimums: { model: 'H100 SXM5 80GB' } },
 };
 
-it('takes a fresh server through all eight phases to a GPU job, and a second run changes nothing', async () => {
+it('takes a fresh server through all eight phases to a job on every GPU, and a second run changes nothing', async () => {
   const site = await Site.start();
   try {
-    const run = await site.begin(ALL_PHASES);
+    // Two GPUs are in the nested cluster, and six in one that is made for the proof and deleted.
+    const all: ServerSpec = { ...site.spec, cluster: { ...site.spec.cluster, acceptance: 'all' } };
+    const run = await site.begin(ALL_PHASES, all);
     await run.approve();
     await run.approve('disks');
     const status = await run.end();

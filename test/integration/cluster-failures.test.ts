@@ -149,7 +149,10 @@ describe('a cluster phase that fails for good', () => {
       await run.handle.cancel();
       const status = await run.end();
       expect(status.outcome, story(status)).toBe('incomplete');
-      expect(status.compensations).toEqual(['nested.create-cluster', 'nested.create-tenant']);
+      expect(status.compensations, `${story(status)}\n${JSON.stringify(status.findings)}`).toEqual([
+        'nested.create-cluster',
+        'nested.create-tenant',
+      ]);
       const left = (): Promise<unknown> => Promise.all([APP, TENANT, NAMESPACE].map((object) => cluster.get(object)));
       await expect.poll(left, POLL).toEqual([null, null, null]);
       const vms = { apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachineInstance' };

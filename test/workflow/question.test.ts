@@ -178,6 +178,23 @@ describe('cancel', () => {
     expect(world.calls).toContain('kubevirt.permit-gpus.undo');
     expect(world).toMatchObject({ committed: true, entry: 'trial', fence: null });
   });
+
+  it('while a phase is parked: it is unwound as a cancel anywhere else', async () => {
+    const world = new World();
+    world.faults = [{ at: 'nested.await-nodes', type: 'ClusterConflict' }];
+    rig = await Rig.start(world);
+    await rig.approve();
+    await rig.leapUntilAsked('parked:nested-cluster');
+    await rig.handle.cancel();
+    const { closed, status } = await rig.end();
+    expect(closed).toBe('cancelled');
+    expect(status).toMatchObject({
+      outcome: 'incomplete',
+      failure: { type: 'Cancelled', phase: 'nested-cluster' },
+      compensations: ['nested.create-cluster', 'nested.create-tenant'],
+    });
+    expect(world).toMatchObject({ committed: true, entry: 'trial', fence: null });
+  });
 });
 
 describe('a question that nobody may push past', () => {
