@@ -1,13 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { SimulatedHostOptions } from '../../lab/rack/index.js';
+import { performStep } from '../../test/support/perform-step.js';
 import { suiteWithClusters } from '../../test/support/clusters.js';
 import { startRackHost, type RackHost } from '../../test/support/rack-host.js';
 import { createClusterProvider } from '../adapters/kubernetes/index.js';
 import { K3S_UNIT_TEXT } from '../domain/cluster/k3s.js';
-import { FAILURES } from '../domain/run/failures.js';
 import { stepsOf, type StepResult } from '../domain/run/steps.js';
-import { ProvisionError } from '../ports/failure.js';
 import type { StepContext, StepImplementation, UndoableStepImplementation } from './define-step.js';
 import { k3sSteps } from './k3s.js';
 import { readWorkloads } from './workloads.js';
@@ -38,17 +36,7 @@ const STEPS: Readonly<Record<string, StepImplementation | UndoableStepImplementa
 async function perform(name: string, ctx: StepContext): Promise<StepResult> {
   const step = STEPS[name];
   if (step === undefined) throw new Error(`no step ${name}`);
-  for (;;) {
-    try {
-      const present = await step.check?.(ctx);
-      if (present) return { changed: false, ...present };
-      await step.apply(ctx);
-      return { changed: true, ...(await step.verify(ctx)) };
-    } catch (error) {
-      if (!(error instanceof ProvisionError) || !FAILURES[error.type].retryable) throw error;
-      await delay(50);
-    }
-  }
+  return performStep(step, ctx);
 }
 
 async function install(ctx: StepContext): Promise<readonly boolean[]> {

@@ -31,6 +31,7 @@ import type { ServerSpec } from '../../src/domain/spec.js';
 import { AddressUnreachable, ProvisionError } from '../../src/ports/failure.js';
 import type { HostProvider } from '../../src/ports/host.js';
 import { suiteWithClusters } from './clusters.js';
+import { performStep, type Patience } from './perform-step.js';
 import { serverSpec } from './server-spec.js';
 
 export const NESTED = {
@@ -183,29 +184,8 @@ function stepNamed(name: string): StepImplementation | UndoableStepImplementatio
   return step;
 }
 
-export interface Patience {
-  /** For what waits for ever; 0 is one attempt. */
-  readonly limitMs?: number;
-  readonly onWait?: (failure: ProvisionError) => void;
-}
-
-/** What Temporal does with a step: attempts until it succeeds or fails for good. */
 export async function perform(name: string, ctx: StepContext, patience: Patience = {}): Promise<StepResult> {
-  const { limitMs = WAIT_LIMIT_MS, onWait } = patience;
-  const step = stepNamed(name);
-  const late = Date.now() + limitMs;
-  for (;;) {
-    try {
-      const present = await step.check?.(ctx);
-      if (present) return { changed: false, ...present };
-      await step.apply(ctx);
-      return { changed: true, ...(await step.verify(ctx)) };
-    } catch (error) {
-      if (!(error instanceof ProvisionError) || !FAILURES[error.type].retryable || Date.now() >= late) throw error;
-      onWait?.(error);
-      await delay(25);
-    }
-  }
+  return performStep(stepNamed(name), ctx, { limitMs: WAIT_LIMIT_MS, ...patience });
 }
 
 const WAIT_LIMIT_MS = 120_000;

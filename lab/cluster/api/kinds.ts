@@ -9,6 +9,7 @@ import { GPU_OPERATOR_DEFINITIONS } from '../definitions/gpu-operator.js';
 import { K3S_DEFINITIONS } from '../definitions/k3s.js';
 import { KUBEVIRT_DEFINITIONS, KUBEVIRT_OPERATOR_DEFINITIONS } from '../definitions/kubevirt.js';
 import { definedNames } from '../definitions/schema.js';
+import type { ObjectDraft } from './object.js';
 
 export interface Kind {
   /** `GROUP/VERSION`, or the version alone. */
@@ -28,6 +29,17 @@ const builtIn = (apiVersion: string, kind: string, plural: string, namespaced: b
   definition: null,
 });
 
+/** Of every custom kind, in whichever cluster it is served. */
+export const DEFINITIONS: readonly ObjectDraft[] = [
+  ...K3S_DEFINITIONS,
+  ...OPERATOR_DEFINITIONS,
+  ...KUBEVIRT_OPERATOR_DEFINITIONS,
+  ...KUBEVIRT_DEFINITIONS,
+  ...CLUSTER_API_DEFINITIONS,
+  ...APPLICATION_DEFINITIONS,
+  ...GPU_OPERATOR_DEFINITIONS,
+];
+
 export const KINDS: readonly Kind[] = [
   builtIn('v1', 'Namespace', 'namespaces', false),
   builtIn('v1', 'Node', 'nodes', false),
@@ -39,15 +51,7 @@ export const KINDS: readonly Kind[] = [
   builtIn('batch/v1', 'Job', 'jobs', true),
   builtIn('storage.k8s.io/v1', 'StorageClass', 'storageclasses', false),
   builtIn('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'customresourcedefinitions', false),
-  ...[
-    ...K3S_DEFINITIONS,
-    ...OPERATOR_DEFINITIONS,
-    ...KUBEVIRT_OPERATOR_DEFINITIONS,
-    ...KUBEVIRT_DEFINITIONS,
-    ...CLUSTER_API_DEFINITIONS,
-    ...APPLICATION_DEFINITIONS,
-    ...GPU_OPERATOR_DEFINITIONS,
-  ].map((draft): Kind => {
+  ...DEFINITIONS.map((draft): Kind => {
     const { apiVersion, kind, plural, scope } = definedNames(draft);
     return { apiVersion, kind, plural, namespaced: scope === 'Namespaced', definition: draft.metadata.name };
   }),

@@ -6,12 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { describeWith } from '../../../test/support/skip-unless.js';
 import { isJson, type ApiObject, type ObjectDraft } from './object.js';
 import { createPki, type Pki } from './pki.js';
-import { APPLICATION_DEFINITIONS } from '../definitions/apps.js';
-import { CLUSTER_API_DEFINITIONS } from '../definitions/cluster-api.js';
-import { OPERATOR_DEFINITIONS } from '../definitions/cozystack.js';
-import { GPU_OPERATOR_DEFINITIONS } from '../definitions/gpu-operator.js';
-import { K3S_DEFINITIONS } from '../definitions/k3s.js';
-import { KUBEVIRT_DEFINITIONS, KUBEVIRT_OPERATOR_DEFINITIONS } from '../definitions/kubevirt.js';
+import { DEFINITIONS } from './kinds.js';
 import { APPLY_TYPE } from './client.js';
 import { startApiServer, type ApiServer } from './server.js';
 
@@ -91,43 +86,36 @@ describeWith('the API server', ['go'], 'golang (1.21 or newer)', () => {
     });
   });
 
-  describe.each(
-    [
-      ...K3S_DEFINITIONS,
-      ...OPERATOR_DEFINITIONS,
-      ...KUBEVIRT_OPERATOR_DEFINITIONS,
-      ...KUBEVIRT_DEFINITIONS,
-      ...CLUSTER_API_DEFINITIONS,
-      ...APPLICATION_DEFINITIONS,
-      ...GPU_OPERATOR_DEFINITIONS,
-    ].map((draft): [string, ObjectDraft] => [draft.metadata.name, draft]),
-  )('%s', (name, draft) => {
-    it('is accepted, and refuses fields that it does not have', async () => {
-      const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${name}`;
-      await api.client.ask('PATCH', `${path}?fieldManager=test&force=true&fieldValidation=Strict`, draft, APPLY_TYPE);
-      const spec = draft['spec'] as {
-        group: string;
-        scope: string;
-        names: { kind: string; plural: string };
-        versions: [{ name: string }];
-      };
-      const conditions = async (): Promise<readonly string[]> => {
-        const { status } = await get(path);
-        return isJson(status) && Array.isArray(status['conditions'])
-          ? status['conditions'].filter(isJson).map((entry) => `${String(entry['type'])} ${String(entry['status'])}`)
-          : [];
-      };
-      await expect.poll(conditions, POLL).toEqual(expect.arrayContaining(['NamesAccepted True', 'Established True']));
-      expect(await conditions()).not.toContain('NonStructuralSchema True');
-      const apiVersion = `${spec.group}/${spec.versions[0].name}`;
-      const where = spec.scope === 'Cluster' ? '' : '/namespaces/default';
-      const object = { apiVersion, kind: spec.names.kind, metadata: { name: 'typo' }, spec: { misspelt: true } };
-      const target = `/apis/${apiVersion}${where}/${spec.names.plural}/typo?fieldManager=test&fieldValidation=Strict`;
-      await expect
-        .poll(() => api.client.ask('PATCH', target, object, APPLY_TYPE).then(String, String), POLL)
-        .toMatch(/unknown field "spec(\.misspelt)?"|\.spec(\.misspelt)?: field not declared in schema/);
-    });
-  });
+  describe.each(DEFINITIONS.map((draft): [string, ObjectDraft] => [draft.metadata.name, draft]))(
+    '%s',
+    (name, draft) => {
+      it('is accepted, and refuses fields that it does not have', async () => {
+        const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${name}`;
+        await api.client.ask('PATCH', `${path}?fieldManager=test&force=true&fieldValidation=Strict`, draft, APPLY_TYPE);
+        const spec = draft['spec'] as {
+          group: string;
+          scope: string;
+          names: { kind: string; plural: string };
+          versions: [{ name: string }];
+        };
+        const conditions = async (): Promise<readonly string[]> => {
+          const { status } = await get(path);
+          return isJson(status) && Array.isArray(status['conditions'])
+            ? status['conditions'].filter(isJson).map((entry) => `${String(entry['type'])} ${String(entry['status'])}`)
+            : [];
+        };
+        await expect.poll(conditions, POLL).toEqual(expect.arrayContaining(['NamesAccepted True', 'Established True']));
+        expect(await conditions()).not.toContain('NonStructuralSchema True');
+        const apiVersion = `${spec.group}/${spec.versions[0].name}`;
+        const where = spec.scope === 'Cluster' ? '' : '/namespaces/default';
+        const object = { apiVersion, kind: spec.names.kind, metadata: { name: 'typo' }, spec: { misspelt: true } };
+        const target = `/apis/${apiVersion}${where}/${spec.names.plural}/typo?fieldManager=test&fieldValidation=Strict`;
+        await expect
+          .poll(() => api.client.ask('PATCH', target, object, APPLY_TYPE).then(String, String), POLL)
+          .toMatch(/unknown field "spec(\.misspelt)?"|\.spec(\.misspelt)?: field not declared in schema/);
+      });
+    },
+  );
 
   it('keeps objects over a restart', async () => {
     await api.client.ask('POST', MAPS, configMap('kept'));

@@ -4,12 +4,12 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { kubeconfigFor, createPki, type Pki } from '../../../lab/cluster/api/pki.js';
 import { OPERATOR_DEFINITIONS } from '../../../lab/cluster/definitions/cozystack.js';
 import { K3S_DEFINITIONS } from '../../../lab/cluster/definitions/k3s.js';
 import { startApiServer, type ApiServer } from '../../../lab/cluster/api/server.js';
+import { performStep } from '../../../test/support/perform-step.js';
 import { describeWith } from '../../../test/support/skip-unless.js';
 import { serverSpec } from '../../../test/support/server-spec.js';
 import { startSsh2Server, type Ssh2TestServer } from '../../../test/support/ssh2-server.js';
@@ -18,11 +18,10 @@ import { createSecretSource } from '../../adapters/secrets/index.js';
 import { createHostProvider } from '../../adapters/ssh/index.js';
 import { HELM_CHART_REF, OPERATOR_REF, PACKAGE_SOURCE_REF } from '../../domain/cluster/cozystack.js';
 import { at, textAt, type KubeObject } from '../../domain/cluster/objects.js';
-import { FAILURES } from '../../domain/run/failures.js';
 import type { StepResult } from '../../domain/run/steps.js';
 import type { ServerSpec } from '../../domain/spec.js';
 import type { Cluster } from '../../ports/cluster.js';
-import { ProvisionError } from '../../ports/failure.js';
+import type { ProvisionError } from '../../ports/failure.js';
 import { cozystackSteps } from '../cozystack.js';
 import type { StepContext, StepImplementation } from '../define-step.js';
 import { RemoteHost } from '../host/remote-host.js';
@@ -78,21 +77,9 @@ function startWorker(run = 'run-1'): Worker {
   };
 }
 
-/** What Temporal does with a step; `failures` gets what its attempts failed with. */
-async function perform(step: StepImplementation, ctx: StepContext, failures: ProvisionError[]): Promise<StepResult> {
-  for (;;) {
-    try {
-      const present = await step.check?.(ctx);
-      if (present) return { changed: false, ...present };
-      await step.apply(ctx);
-      return { changed: true, ...(await step.verify(ctx)) };
-    } catch (error) {
-      if (!(error instanceof ProvisionError) || !FAILURES[error.type].retryable) throw error;
-      failures.push(error);
-      await delay(50, undefined, { signal: ctx.signal });
-    }
-  }
-}
+/** `failures` gets what its attempts failed with. */
+const perform = (step: StepImplementation, ctx: StepContext, failures: ProvisionError[]): Promise<StepResult> =>
+  performStep(step, ctx, { onWait: (failure) => failures.push(failure) });
 
 /** The API server's own process, which the lab keeps behind a supervisor. */
 async function signalApi(signal: 'SIGSTOP' | 'SIGCONT'): Promise<void> {
