@@ -23,7 +23,12 @@ export interface ClusterApiOptions {
   readonly folder: string;
   /** Rules that make the cluster misbehave; none by default. */
   readonly faults?: readonly ClusterFault[];
+  /** Awaited before the controllers look again after a change; by default some milliseconds, so that clients see the stages. */
+  readonly pace?: Pace;
 }
+
+/** Rejects when the cluster is stopped. */
+export type Pace = (stopped: AbortSignal) => Promise<unknown>;
 
 /** One rule: what goes wrong, at which object, how often. */
 export interface ClusterFault {

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { keptPki, type Pki } from './api/pki.js';
 import { startApiServer } from './api/server.js';
-import type { ClusterFault } from './contract.js';
+import type { ClusterFault, Pace } from './contract.js';
 import { startKubeletApi, type KubeletApi } from './kubelet-api.js';
 import { World, type Controller } from './world.js';
 
@@ -23,6 +23,7 @@ export interface ControlPlaneOptions {
   /** Addresses and DNS names that clients verify. */
   readonly names: readonly string[];
   readonly faults: readonly ClusterFault[];
+  readonly pace: Pace | undefined;
   readonly controllers: (kubelet: KubeletApi) => readonly Controller[];
   /** Runs when the objects are known, before the controllers act. */
   readonly prepare?: (world: World, kubelet: KubeletApi) => Promise<void>;
@@ -31,7 +32,7 @@ export interface ControlPlaneOptions {
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const pki = await keptPki(options.folder, options.names);
   const [api, kubelet] = await Promise.all([startApiServer(join(options.folder, 'api'), pki), startKubeletApi(pki)]);
-  const world = new World(api.client, options.controllers(kubelet), options.faults);
+  const world = new World(api.client, options.controllers(kubelet), options.faults, options.pace);
   await world.start(() => options.prepare?.(world, kubelet) ?? Promise.resolve());
   return {
     world,

@@ -21,15 +21,16 @@ export type { ClusterApi, ClusterApiOptions, ClusterFault, HostDevice } from './
 
 /** Starts the API of a host's k3s; it answers, and has its Node, when the promise resolves. Throws ToolUnavailable. */
 export async function startClusterApi(options: ClusterApiOptions): Promise<ClusterApi> {
-  const { devices, faults = [], folder } = options;
+  const { devices, faults = [], folder, pace } = options;
   const node = { name: options.nodeName, ip: options.nodeIP, version: options.version };
-  const nested = new NestedApis(join(folder, 'nested'), faults);
+  const nested = new NestedApis(join(folder, 'nested'), faults, pace);
   /** uid of the virt-handler pod that an earlier boot left. */
   let handlerBefore: string | null = null;
   const plane = await startControlPlane({
     folder,
     names: ['127.0.0.1', node.ip, '10.43.0.1', 'localhost', 'kubernetes.default.svc'],
     faults,
+    pace,
     controllers: ({ port, keepLog }) => [
       kubelet(node, port),
       helmController,

@@ -6,7 +6,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { kubeconfigFor } from './api/pki.js';
 import { startControlPlane, type ControlPlane } from './control-plane.js';
-import type { ClusterFault } from './contract.js';
+import type { ClusterFault, Pace } from './contract.js';
 import { NESTED_API_PORT, type NestedClusters } from './controllers/cluster-api.js';
 import { acceptanceProgram, gpuOperator, nestedNodes, vmsOf } from './controllers/nested.js';
 import { deployments, jobs, podEnds } from './controllers/workloads.js';
@@ -26,6 +26,7 @@ export class NestedApis implements NestedClusters {
   constructor(
     private readonly folder: string,
     private readonly faults: readonly ClusterFault[],
+    private readonly pace: Pace | undefined,
   ) {}
 
   kubeconfig(key: string): string | null {
@@ -83,6 +84,7 @@ export class NestedApis implements NestedClusters {
       folder: join(this.folder, key),
       names: ['127.0.0.1', 'localhost', service, service.replace(/\.svc$/, '')],
       faults: this.faults,
+      pace: this.pace,
       controllers: ({ port, keepLog }) => [
         nestedNodes(vms, port),
         gpuOperator(vms),

@@ -7,7 +7,7 @@ import { APPLY_TYPE, type ApiClient } from './api/client.js';
 import { kindOf, pathOf, type Kind } from './api/kinds.js';
 import { ApiError, equal, isJson, type ApiObject, type Json, type ObjectDraft } from './api/object.js';
 import { isOfTheApi, ObjectCache } from './cache.js';
-import type { ClusterFault, ClusterFaultEffect } from './contract.js';
+import type { ClusterFault, ClusterFaultEffect, Pace } from './contract.js';
 
 /** Controllers look again this long after a change: long enough that clients see the stages, short enough for hundreds of them. */
 const STAGE_MS = 10;
@@ -37,12 +37,13 @@ export class World {
   private running: Promise<void> | null = null;
   private changed = false;
   private started = false;
-  private stopped = false;
+  private readonly stopping = new AbortController();
 
   constructor(
     private readonly client: ApiClient,
     private readonly controllers: readonly Controller[],
     private readonly faults: readonly ClusterFault[],
+    private readonly pace: Pace = (signal) => delay(STAGE_MS, undefined, { signal }),
   ) {
     this.cache = new ObjectCache(client, () => {
       this.wake();
@@ -61,7 +62,7 @@ export class World {
   /** Something outside the objects changed, or the world begins. */
   wake(): void {
     this.changed = true;
-    if (!this.started || this.stopped) return;
+    if (!this.started || this.stopping.signal.aborted) return;
     this.running ??= this.run().finally(() => {
       this.running = null;
       if (this.changed) this.wake();
@@ -70,7 +71,7 @@ export class World {
 
   /** Resolves when nothing acts any more; the client must be closed by then, or closing. */
   async stop(): Promise<void> {
-    this.stopped = true;
+    this.stopping.abort();
     await this.running;
     await this.cache.stop();
   }
@@ -197,16 +198,16 @@ export class World {
   }
 
   private async run(): Promise<void> {
-    while (this.changed && !this.stopped) {
+    while (this.changed && !this.stopping.signal.aborted) {
       this.changed = false;
-      await delay(STAGE_MS);
+      await this.pace(this.stopping.signal).catch(() => undefined);
       for (const controller of this.controllers) await this.reconcile(controller);
     }
   }
 
   /** What the API refused is tried again, as from a controller's work queue. */
   private async reconcile(controller: Controller): Promise<void> {
-    if (this.stopped) return;
+    if (this.stopping.signal.aborted) return;
     try {
       await controller.reconcile(this);
     } catch (error) {

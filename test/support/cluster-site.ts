@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach } from 'vitest';
-import type { ClusterApi, ClusterFault, HostDevice } from '../../lab/cluster/contract.js';
+import type { ClusterApi, ClusterFault, HostDevice, Pace } from '../../lab/cluster/contract.js';
 import { linstorClient, type LinstorPool } from '../../lab/cluster/controllers/linstor.js';
 import { startClusterApi } from '../../lab/cluster/index.js';
 import { DATA_DISK } from '../../lab/rack/options.js';
@@ -74,6 +74,8 @@ export interface Options {
   readonly folder?: string;
   /** A pool is there already. */
   readonly pool?: boolean;
+  /** When the cluster moves on. */
+  readonly pace?: Pace;
 }
 
 export interface Site {
@@ -103,7 +105,7 @@ function innerOf(argv: readonly string[]): readonly string[] {
   return k3s < 0 ? argv : argv.slice(k3s);
 }
 
-export async function start({ faults = [], folder, devices = isolated, pool = false }: Options = {}): Promise<Site> {
+export async function start({ faults = [], folder, devices = isolated, pool = false, pace }: Options = {}): Promise<Site> {
   const place = folder ?? (await temporaryFolder());
   const api = await startClusterApi({
     nodeName: SPEC.name,
@@ -112,6 +114,7 @@ export async function start({ faults = [], folder, devices = isolated, pool = fa
     devices: () => devices,
     folder: place,
     faults,
+    ...(pace === undefined ? {} : { pace }),
   });
   closing.push(() => api.close());
   const disk = { signature: '', serial: DATA_DISK.serial };

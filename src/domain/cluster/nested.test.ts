@@ -57,7 +57,7 @@ describe('what holds the VMs of a nested cluster up', () => {
     [
       'the hard-coded second machine',
       { machines: [...RUNNING.machines, object('Machine', 'y', {})] },
-      /^2 Machines exist, 1 wanted/,
+      /^MachineDeployment kubernetes-main-md0 has 2 Machines, 1 wanted/,
     ],
     [
       'the scheduler',

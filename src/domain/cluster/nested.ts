@@ -141,7 +141,9 @@ export function vmsGate(nested: NestedSpec, found: NestedObjects): Gate {
     condition(controlPlane, 'TenantControlPlaneCreated', `KamajiControlPlane ${releaseName(nested)}`),
     condition(controlPlane, 'Ready', `KamajiControlPlane ${releaseName(nested)}`),
     exists(machineDeployment, `MachineDeployment ${machineDeploymentRef(nested).name}`),
-    machines.length === nested.nodes ? null : `${machines.length} Machines exist, ${nested.nodes} wanted`,
+    machines.length === nested.nodes
+      ? null
+      : `MachineDeployment ${machineDeploymentRef(nested).name} has ${machines.length} Machines, ${nested.nodes} wanted`,
     running < nested.nodes ? `${running} of ${nested.nodes} VMs run; ${vmis.map(vmState).join('; ')}` : null,
   ]);
 }
@@ -161,7 +163,8 @@ export function nodesGate(nested: NestedSpec, nodes: readonly KubeObject[]): Gat
   if (ready.length >= nested.nodes) return null;
   const waiting = nodes.filter((node) => !hasCondition(node, 'Ready'));
   const why = waiting.map((node) => `${nameOf(node)}: ${reasonOf(conditionOf(node, 'Ready'))}`);
-  return `${ready.length} of ${nested.nodes} nested nodes are Ready${why.length === 0 ? '; none has joined since' : `; ${why.join('; ')}`}`;
+  const nobody = `the VMs of MachineDeployment ${machineDeploymentRef(nested).name} run, and no other node has joined`;
+  return `${ready.length} of ${nested.nodes} nested nodes are Ready; ${why.length === 0 ? nobody : why.join('; ')}`;
 }
 
 /**
