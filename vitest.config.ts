@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /**
@@ -6,6 +7,8 @@ import { defineConfig } from 'vitest/config';
  */
 export default defineConfig({
   test: {
+    // Most of a test's time is spent waiting for servers; one worker, the default on two cores, would leave them idle.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       { test: { name: 'unit', include: ['{src,lab,scripts}/**/*.test.ts'], testTimeout: 20_000 } },
       {
@@ -36,8 +39,6 @@ export default defineConfig({
           // A machine without KVM uses a core while it boots, and none while it waits for a time-out of its own.
           fileParallelism: false,
           maxConcurrency: 3,
-          // An emulated machine on a busy one may miss a time of its own. A retry is shown, and a second failure counts.
-          retry: process.env['CI'] === 'true' ? 1 : 0,
           // Ten minutes hold a run with three boots and a build of boot images; the base image may have to be built before.
           testTimeout: 40 * 60_000,
           hookTimeout: 40 * 60_000,
