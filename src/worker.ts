@@ -8,7 +8,7 @@ import { hostname } from 'node:os';
 import { acceptanceSteps } from './activities/acceptance.js';
 import { commitActivities } from './activities/commit.js';
 import { cozystackSteps } from './activities/cozystack.js';
-import { stepActivities, type Adapters } from './activities/define-step.js';
+import { stepActivities } from './activities/define-step.js';
 import { isolationSteps } from './activities/gpu-isolation.js';
 import { isolationActivities } from './activities/isolation-state.js';
 import { k3sSteps } from './activities/k3s.js';
@@ -20,13 +20,11 @@ import { preflightSteps } from './activities/preflight.js';
 import { rebootActivities } from './activities/reboot.js';
 import { restoreActivities } from './activities/restore.js';
 import { storageActivities } from './activities/storage.js';
-import { createBmcProvider } from './adapters/bmc/index.js';
-import { createClusterProvider } from './adapters/kubernetes/index.js';
-import { createSecretSource, redactor } from './adapters/secrets/index.js';
-import { createHostProvider } from './adapters/ssh/index.js';
+import { redactor } from './adapters/secrets/index.js';
 import { loadDataConverter } from './codec/data-converter.js';
 import { hostQueue, watchQueue, WORKFLOW_QUEUE } from './domain/run/messages.js';
 import type { PhaseName } from './domain/run/phases.js';
+import { openAdapters } from './open-adapters.js';
 import { installWorkerLog } from './worker-log.js';
 import { ownBuildId, pinned } from './worker-version.js';
 import { WORKFLOW_BUNDLE_PATHS } from './workflow-bundle-path.js';
@@ -64,10 +62,7 @@ export interface Activities {
  * @param warn Called once for each secret that is kept carelessly.
  */
 export function createActivities(warn: (text: string) => void = () => undefined): Activities {
-  const secrets = createSecretSource({ warn });
-  const hosts = createHostProvider({ secrets });
-  const clusters = createClusterProvider({ hosts });
-  const adapters: Adapters = { secrets, hosts, clusters, bmcs: createBmcProvider({ secrets }) };
+  const { adapters, close } = openAdapters({ warn });
   return {
     activities: redacting({
       ...stepActivities(adapters, Object.assign({}, ...Object.values(STEP_TABLES))),
@@ -78,10 +73,7 @@ export function createActivities(warn: (text: string) => void = () => undefined)
       ...storageActivities(adapters),
       ...planActivities(adapters, STEP_TABLES),
     }),
-    close: async () => {
-      await clusters.close();
-      await hosts.close();
-    },
+    close,
   };
 }
 

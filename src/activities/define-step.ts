@@ -96,15 +96,22 @@ export async function perform(step: StepImplementation, ctx: StepContext): Promi
 
 /** The context of an activity that runs now. */
 export function contextOf(adapters: Adapters, input: StepInput): StepContext {
-  const signal = cancellationSignal();
+  return stepContext(adapters, input, { signal: cancellationSignal(), heartbeat });
+}
+
+/** The same for whoever is no activity. */
+export function stepContext(
+  adapters: Adapters,
+  input: StepInput,
+  around: Pick<StepContext, 'signal' | 'heartbeat'>,
+): StepContext {
   return {
     ...input,
-    host: new RemoteHost(adapters.hosts.get(input.spec), input.run, signal, heartbeat),
+    host: new RemoteHost(adapters.hosts.get(input.spec), input.run, around.signal, around.heartbeat),
     bmc: adapters.bmcs.get(input.spec),
     clusters: adapters.clusters,
     secrets: adapters.secrets,
-    signal,
-    heartbeat,
+    ...around,
   };
 }
 

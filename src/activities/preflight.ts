@@ -15,7 +15,7 @@ import { readLedgerState, readNote } from './host/ledger.js';
 export const NOTE_BASELINE = 'baseline';
 
 /** Facts, verdicts and the baseline that later phases compare with. */
-async function preflight(ctx: StepContext): Promise<PreflightReport> {
+export async function preflight(ctx: StepContext): Promise<PreflightReport> {
   const facts = await readHostFacts(ctx);
   const report = judge(facts, ctx.spec);
   if (facts.ledger.state !== 'open') return report;

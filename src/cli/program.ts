@@ -9,6 +9,7 @@ import { codecServer } from './commands/codec-server.js';
 import { approve, reject, resume } from './commands/decide.js';
 import { inventoryCheck } from './commands/inventory-check.js';
 import { plan } from './commands/plan.js';
+import { preflight } from './commands/preflight.js';
 import { setCurrentVersion } from './commands/set-current-version.js';
 import { start } from './commands/start.js';
 import { status } from './commands/status.js';
@@ -39,6 +40,12 @@ export function gpuProvision(deps: Deps, done: Done): Command {
   const bind = <A>(command: Command, run: Run<A>): Command => command.action(action('server', deps, done, run));
 
   bind(startOptions(server('start', 'start a run and stay with it; the same as start-provision --server')), start);
+  bind(
+    server('preflight', 'check the server from this machine, read-only; needs no Temporal').addOption(
+      inventoryOption(),
+    ),
+    preflight,
+  );
   bind(planOptions(server('plan', 'say what a run would do; changes nothing')), plan);
   bind(server('status', 'one look at the newest run'), status);
   bind(server('watch', 'stay with the run that is there'), watch);

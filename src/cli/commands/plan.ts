@@ -1,4 +1,5 @@
-import { dryRunExit, isBlocked, renderDryRun } from '../../domain/text/dry-run.js';
+import { renderDryRun } from '../../domain/text/dry-run.js';
+import { checksExit, isBlocked } from '../../domain/text/preflight.js';
 import { loadInventory, resolveServer } from '../../inventory/index.js';
 import { type CommonArgs, connected, type Deps } from '../deps.js';
 import { inventoryPath } from '../inventory-path.js';
@@ -17,7 +18,7 @@ export async function plan(deps: Deps, args: PlanArgs): Promise<number> {
   return connected(deps, async (client) => {
     screen.progress([`reading ${spec.name} (${spec.ssh.host}); nothing is written`]);
     const preview = await client.plan(spec);
-    const exit = dryRunExit(preview);
+    const exit = checksExit(preview);
     if (args.json) screen.resultJson({ ...preview, blocked: isBlocked(preview), exit });
     else screen.result(renderDryRun(preview, { width: screen.width, allDiffs: args.diff === 'all' }));
     return exit;

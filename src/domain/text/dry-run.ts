@@ -2,12 +2,12 @@
  * What a run would do, before it is started.
  * @module
  */
-import type { CheckResult, PlannedChange, PlanPreview } from '../preflight.js';
-import { OUTCOMES } from '../run/outcomes.js';
+import type { PlannedChange, PlanPreview } from '../preflight.js';
 import { type Phase, PHASES } from '../run/phases.js';
 import { code, flushRight, hang, packed, spread } from './layout.js';
 import { columns } from './plain.js';
-import { duration, minutes } from './times.js';
+import { checksExit, checksInShort, checksVerdict, hostLines } from './preflight.js';
+import { minutes } from './times.js';
 import { addresses, count, driverMoves, list } from './words.js';
 
 /** Files whose diff is shown unless all are asked for. */
@@ -18,19 +18,12 @@ export interface DryRunOptions {
   readonly allDiffs: boolean;
 }
 
-export function isBlocked(plan: PlanPreview): boolean {
-  return plan.checks.some((check) => check.severity === 'block');
-}
-
-export function dryRunExit(plan: PlanPreview): number {
-  return isBlocked(plan) ? OUTCOMES.refused.exit : 0;
-}
-
 export function renderDryRun(plan: PlanPreview, { width, allDiffs }: DryRunOptions): string[] {
   return [
     ...head(plan, width),
     '',
-    ...preflight(plan.checks, width),
+    ...checksInShort(plan.checks, width),
+    ...hang('  ', `(all ${plan.checks.length}: gpu-provision preflight ${plan.server})`, width),
     '',
     ...hang(
       'PLAN   ',
@@ -40,7 +33,7 @@ export function renderDryRun(plan: PlanPreview, { width, allDiffs }: DryRunOptio
     ...PHASES.filter(({ name }) => name !== 'preflight').flatMap((phase) => phaseRows(phase, plan, width)),
     ...diffs(plan.changes, allDiffs, width),
     '',
-    ...spread(`${verdict(plan)} Nothing was changed.`, `exit ${dryRunExit(plan)}`, width),
+    ...spread(`${checksVerdict(plan.checks)} Nothing was changed.`, `exit ${checksExit(plan)}`, width),
   ];
 }
 
@@ -48,46 +41,12 @@ function asks(plan: PlanPreview): boolean {
   return plan.changes.some(({ kind }) => kind === 'reboot');
 }
 
-function head({ server, address, cluster, host, changes }: PlanPreview, width: number): string[] {
-  const agrees = { true: ' (SSH and BMC agree)', false: ' (SSH and BMC DISAGREE)', null: ' (no BMC to compare with)' };
-  const facts = [
-    `serial ${host.serial}${agrees[`${host.bmcAgrees}`]}`,
-    address,
-    host.os,
-    host.kernel,
-    `up ${duration(host.uptimeSeconds)}`,
-  ];
+function head(plan: PlanPreview, width: number): string[] {
+  const { cluster, changes } = plan;
   const k3s = changes.some(({ phase }) => phase === 'k3s') ? 'a new k3s server' : 'its k3s server is there already';
   return [
-    ...packed(facts, `${server}   `, width),
+    ...hostLines(plan, width),
     ...spread(`cluster   ${cluster}, first server: ${k3s}`, 'nothing is written by this command', width),
-  ];
-}
-
-function preflight(checks: readonly CheckResult[], width: number): string[] {
-  const of = (severity: CheckResult['severity']): CheckResult[] =>
-    checks.filter((check) => check.severity === severity);
-  const figures = [
-    `${of('ok').length} ok`,
-    of('warn').length > 0 ? count(of('warn').length, 'warning') : null,
-    of('block').length > 0 ? `${of('block').length} BLOCK${of('block').length === 1 ? 'S' : ''}` : null,
-  ];
-  return [
-    `PREFLIGHT  ${count(checks.length, 'check')}: ${figures.filter((figure) => figure !== null).join(', ')}`,
-    ...[...of('block'), ...of('warn')].flatMap((check) => checkRows(check, width)),
-    ...hang('  ', `(all ${checks.length}: --json)`, width),
-  ];
-}
-
-/** Columns of `  BLOCK workloads.vm       `. */
-const CHECK_ID_COLUMNS = 18;
-
-function checkRows(check: CheckResult, width: number): string[] {
-  const prefix = `  ${check.severity === 'block' ? 'BLOCK' : 'warn '} ${check.id.padEnd(CHECK_ID_COLUMNS)}`;
-  const further = ' '.repeat(prefix.length);
-  return [
-    ...hang(`${prefix}${prefix.endsWith(' ') ? '' : ' '}`, check.text, width, further),
-    ...(check.remedy === '' ? [] : hang(further, check.remedy, width)),
   ];
 }
 
@@ -186,9 +145,4 @@ function body(diff: string): string {
     .filter((line) => !/^(---|\+\+\+|@@)/.test(line))
     .join('\n')
     .trimEnd();
-}
-
-function verdict(plan: PlanPreview): string {
-  const blocking = plan.checks.filter(({ severity }) => severity === 'block').length;
-  return blocking === 0 ? 'Nothing blocks.' : `${count(blocking, 'check')} ${blocking === 1 ? 'blocks' : 'block'}.`;
 }

@@ -26,6 +26,7 @@ import { renderDryRun } from './dry-run.js';
 import { eventJson, eventLine } from './event-line.js';
 import { renderGate } from './gate.js';
 import { columns } from './plain.js';
+import { renderPreflight } from './preflight.js';
 import { renderReceipt, renderRefusal } from './receipts.js';
 import { renderSummary } from './summary.js';
 import { renderStatus, renderWatch } from './watch.js';
@@ -120,6 +121,7 @@ const voided =
 const SCREENS: Readonly<Record<string, Render>> = {
   'dry-run-blocked': (width) => renderDryRun(preview, { width, allDiffs: false }),
   'dry-run-converged': (width) => renderDryRun(converged, { width, allDiffs: true }),
+  'preflight-blocked': (width) => renderPreflight(preview, width),
   'gate-direct': (width) => renderGate(risky, question, { server, width, now: at('14:32:07'), keys: false }),
   'watch-gate': watch(atGate, '14:32:07'),
   'watch-refused-signal': watch(refusedSignal, '14:32:07'),
