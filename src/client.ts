@@ -7,15 +7,17 @@ import type { DataConverter } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { CodecError } from './codec/key-ring.js';
 import { ClientError, rootMessage, unreachable } from './client/client-error.js';
+import type { ListFilter } from './client/list-runs.js';
 import { loadDataConverter } from './codec/data-converter.js';
 import { TemporalProvisionClient } from './client/temporal-client.js';
 import type { PlanPreview } from './domain/preflight.js';
 import type { ProvisionInput, RunEvent } from './domain/run/messages.js';
 import type { Choice, Decision, Receipt } from './domain/run/questions.js';
-import type { RunView } from './domain/run/view.js';
+import type { ListedRun, RunView } from './domain/run/view.js';
 import type { ServerSpec } from './domain/spec.js';
 
 export { ClientError, type ClientErrorKind } from './client/client-error.js';
+export { LISTED_RUNS_LIMIT, type ListFilter } from './client/list-runs.js';
 
 /** A person waits: a server that isn't there is told within seconds. */
 const CONNECT_LIMIT_MS = 3_000;
@@ -55,6 +57,8 @@ export interface ProvisionClient {
   start(input: ProvisionInput, options?: { readonly attach?: boolean }): Promise<StartedRun>;
   /** The newest run of the server, also when it is over. Kind `not-found` when there is none. */
   status(server: string): Promise<RunView>;
+  /** Runs of every server, the newest first, at most 1,000. Needs no worker. */
+  list(filter?: ListFilter): Promise<readonly ListedRun[]>;
   /** Yields about once a second until the run is over or the signal aborts. Survives a Temporal that is away for a while. */
   watch(server: string, options?: WatchOptions): AsyncIterable<Sighting>;
   /** Kinds: `not-found` (no run, or over), `refused` (its reason), `no-worker` (whether it counts is unknown). */

@@ -1,7 +1,7 @@
 import ssh2 from 'ssh2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { preview } from '../../test/golden/preview.js';
-import { at, atGate, endings, fellBack, noWorker, run, view, waiting } from '../../test/golden/runs.js';
+import { at, atGate, endings, fellBack, listed, noWorker, run, view, waiting } from '../../test/golden/runs.js';
 import {
   type RecordedIo,
   recordedIo,
@@ -300,6 +300,23 @@ describe('status', () => {
     const { io } = await cli('gpu-provision status h100-01 --ascii', { views: [view(odd, at('14:58:13'))] });
     expect(io.out()).toMatch(/^[ -~\n]*$/);
     expect(io.out()).toContain('refused  Gro?e ?');
+  });
+});
+
+describe('list', () => {
+  it('puts those first that wait for a person, and says how many there are', async () => {
+    const { exit, io, client } = await cli('gpu-provision list --all --site fra1', { runs: listed });
+    expect(exit).toBe(0);
+    expect(client.listed).toEqual([{ all: true, site: 'fra1' }]);
+    const lines = io.out().trimEnd().split('\n');
+    expect(lines[0]).toMatch(/^NEEDS HANDS .* h100-a-long-name-09 /);
+    expect(lines.at(-1)).toBe('8 runs: 1 needs hands, 2 wait for an answer, 2 under way, 3 over');
+  });
+
+  it('gives programs everything', async () => {
+    const { io, client } = await cli('gpu-provision list --json', { runs: listed });
+    expect(client.listed).toEqual([{ all: false }]);
+    expect(JSON.parse(io.out())).toEqual({ runs: listed });
   });
 });
 

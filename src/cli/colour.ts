@@ -14,6 +14,7 @@ const STYLES: readonly (readonly [RegExp, Style])[] = [
   [/^ !! \d /, 'red'],
   [/^(?:\S+ {2}provision {2}.*)? {3}(?:NO WORKER|NO TEMPORAL|THE RUN DOES NOT ANSWER)/, 'red'],
   [/^\+- (?:GATE|QUESTION) /, 'bold'],
+  [/^(?<part>GATE \S+) /, 'yellow'],
   [/^(?<part>\| WARNS)/, 'yellow'],
   [/^ {2}(?<part>BLOCK) /, 'red'],
   [/^ {2}(?<part>warn) /, 'yellow'],

@@ -8,6 +8,7 @@ import { cancel } from './commands/cancel.js';
 import { codecServer } from './commands/codec-server.js';
 import { approve, reject, resume } from './commands/decide.js';
 import { inventoryCheck } from './commands/inventory-check.js';
+import { list } from './commands/list.js';
 import { plan } from './commands/plan.js';
 import { preflight } from './commands/preflight.js';
 import { setCurrentVersion } from './commands/set-current-version.js';
@@ -48,6 +49,13 @@ export function gpuProvision(deps: Deps, done: Done): Command {
   );
   bind(planOptions(server('plan', 'say what a run would do; changes nothing')), plan);
   bind(server('status', 'one look at the newest run'), status);
+  output(
+    program
+      .command('list')
+      .description('the runs of every server; those that wait for a person come first')
+      .option('--all', 'also runs that are over, as long as Temporal keeps them', false)
+      .option('--site <name>', 'only of this site'),
+  ).action(action(null, deps, done, list));
   bind(server('watch', 'stay with the run that is there'), watch);
   bind(decideOptions(server('approve', 'approve the reboot whose plan has this digest')), approve);
   bind(decideOptions(server('reject', 'reject the open question, or give a parked phase up')), reject);

@@ -2,7 +2,7 @@
  * What Temporal knows of a run without asking a worker.
  * @module
  */
-import type { WorkflowExecutionDescription } from '@temporalio/client';
+import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { SEARCH_ATTRIBUTES } from '../domain/run/messages.js';
 import { isOutcome, type KnownRun, type WorkflowState } from '../domain/run/view.js';
@@ -26,7 +26,7 @@ export const STATES: Readonly<Record<string, WorkflowState>> = {
   TIMED_OUT: 'timed-out',
 };
 
-export function knownRun(description: WorkflowExecutionDescription): KnownRun {
+export function knownRun(description: Omit<WorkflowExecutionInfo, 'raw'>): KnownRun {
   const memo = description.memo ?? {};
   const text = (field: string): string | null => (typeof memo[field] === 'string' ? memo[field] : null);
   const attributes = description.typedSearchAttributes;

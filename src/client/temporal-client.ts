@@ -18,12 +18,13 @@ import {
   workflowId,
 } from '../domain/run/messages.js';
 import type { Choice, Decision, Receipt } from '../domain/run/questions.js';
-import type { Contact, RunView, WorkflowState } from '../domain/run/view.js';
+import type { Contact, ListedRun, RunView, WorkflowState } from '../domain/run/view.js';
 import type { ServerSpec } from '../domain/spec.js';
 import type { ProvisionClient, Sighting, StartedRun, WatchOptions } from '../client.js';
 import { CodecError } from '../codec/key-ring.js';
 import { ClientError, clientError, rootMessage } from './client-error.js';
 import { knownRun, STATES } from './known-run.js';
+import { type ListFilter, listRuns } from './list-runs.js';
 import { newEvents } from './new-events.js';
 import { startOptions } from './start-options.js';
 
@@ -33,6 +34,8 @@ const CALL_LIMIT_MS = 5_000;
 const QUERY_LIMIT_MS = 2_000;
 /** Longer than a workflow task may take (10 s by default), so that a busy worker isn't called gone. */
 const DECISION_LIMIT_MS = 15_000;
+/** Some pages, and one look at the history of each run that asks. */
+const LIST_LIMIT_MS = 15_000;
 const POLL_MS = 1_000;
 
 type TaskQueueType = NonNullable<Parameters<Client['workflowService']['describeTaskQueue']>[0]['taskQueueType']>;
@@ -62,6 +65,10 @@ export class TemporalProvisionClient implements ProvisionClient {
 
   async status(server: string): Promise<RunView> {
     return this.look(server, null);
+  }
+
+  async list(filter: ListFilter = {}): Promise<readonly ListedRun[]> {
+    return this.call('any server', () => listRuns(this.client, filter), LIST_LIMIT_MS);
   }
 
   async *watch(server: string, { signal }: WatchOptions = {}): AsyncGenerator<Sighting> {

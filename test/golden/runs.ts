@@ -6,7 +6,7 @@ import type { RebootPlan } from '../../src/domain/boot/plan.js';
 import type { PhaseStatus, RebootStatus, RunEvent, RunStatus } from '../../src/domain/run/messages.js';
 import { PHASES, type PhaseName } from '../../src/domain/run/phases.js';
 import type { OpenQuestion, Receipt } from '../../src/domain/run/questions.js';
-import type { Contact, RunView, WorkflowState } from '../../src/domain/run/view.js';
+import type { Contact, KnownRun, ListedRun, RunView, WorkflowState } from '../../src/domain/run/view.js';
 
 const DAY = '2026-11-24T';
 export const at = (time: string): string => `${DAY}${time}.000Z`;
@@ -374,3 +374,35 @@ export const endings: Readonly<Record<string, readonly [RunStatus, WorkflowState
 };
 
 export const noWorker = (since: string | null): Contact => ({ kind: 'no-worker', queue: 'provision', since });
+
+function inList(
+  server: string,
+  known: Partial<KnownRun>,
+  change: Partial<Omit<ListedRun, 'known' | 'server'>> = {},
+): ListedRun {
+  const { site, cluster, startedBy, startedAt, runId } = run();
+  const blank = { endedAt: null, phase: null, gate: null, outcome: null, failure: null };
+  return {
+    server,
+    workflow: 'running',
+    gateOpenedAt: null,
+    ...change,
+    known: { runId, site, cluster, startedBy, startedAt, ...blank, ...known },
+  };
+}
+
+/** The newest first, as the client gives them. */
+export const listed: readonly ListedRun[] = [
+  inList('h100-05', {}),
+  inList('h100-04', { phase: 'k3s', startedAt: at('15:58:00') }),
+  inList('h100-01', { phase: 'gpu-isolation', gate: 'reboot' }, { gateOpenedAt: at('14:31:40') }),
+  inList('h100-02', { phase: 'cozystack', gate: 'parked:cozystack', cluster: '' }),
+  inList(
+    'h100-a-long-name-09',
+    { phase: 'gpu-isolation', gate: 'needs-hands', outcome: 'needs-hands', startedAt: '2026-11-22T08:00:00.000Z' },
+    { gateOpenedAt: '2026-11-22T10:00:00.000Z' },
+  ),
+  inList('h100-06', { outcome: 'provisioned', endedAt: at('12:12:00') }, { workflow: 'completed' }),
+  inList('h100-07', { outcome: 'restored', endedAt: at('12:12:00') }, { workflow: 'cancelled' }),
+  inList('h100-08', { outcome: 'needs-hands', endedAt: at('12:12:00') }, { workflow: 'terminated' }),
+];

@@ -4,18 +4,19 @@
  * @module
  */
 import { newEvents } from '../../src/client/new-events.js';
-import { ClientError, type ProvisionClient, type Sighting } from '../../src/client.js';
+import { ClientError, type ListFilter, type ProvisionClient, type Sighting } from '../../src/client.js';
 import type { Io, Terminal } from '../../src/cli/io.js';
 import type { PlanPreview } from '../../src/domain/preflight.js';
 import type { ProvisionInput } from '../../src/domain/run/messages.js';
 import type { Choice, Decision } from '../../src/domain/run/questions.js';
-import type { RunView } from '../../src/domain/run/view.js';
+import type { ListedRun, RunView } from '../../src/domain/run/view.js';
 import { approval } from './runs.js';
 
 export interface Script {
   /** What is seen, one a second in the field. */
   readonly views?: readonly RunView[];
   readonly preview?: PlanPreview;
+  readonly runs?: readonly ListedRun[];
   /** How each call fails. */
   readonly fails?: Partial<Record<keyof ProvisionClient, ClientError>>;
   readonly workers?: number;
@@ -27,6 +28,7 @@ export interface ScriptedClient extends ProvisionClient {
   readonly started: { readonly input: ProvisionInput; readonly attach: boolean }[];
   readonly decided: { readonly choice: Choice; readonly decision: Decision }[];
   readonly cancelled: string[];
+  readonly listed: ListFilter[];
   closed: boolean;
   /** `DEPLOYMENT BUILD-ID` that was made current. */
   current: string | null;
@@ -49,6 +51,7 @@ export function scriptedClient(script: Script): ScriptedClient {
     started: [],
     decided: [],
     cancelled: [],
+    listed: [],
     closed: false,
     current: null,
     async start(input, options) {
@@ -61,6 +64,11 @@ export function scriptedClient(script: Script): ScriptedClient {
     async status() {
       may('status');
       return newest();
+    },
+    async list(filter) {
+      may('list');
+      client.listed.push(filter ?? {});
+      return script.runs ?? [];
     },
     async *watch(_server, options): AsyncGenerator<Sighting> {
       let last: RunView | null = null;

@@ -3,7 +3,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { startTemporal, type TemporalServer } from '../../lab/tools/start-temporal.js';
 import { connectProvision, type ProvisionClient } from '../../src/client.js';
 import { hostQueue, type ProvisionInput, watchQueue, WORKFLOW_QUEUE } from '../../src/domain/run/messages.js';
@@ -72,6 +72,9 @@ async function until(name: string, wanted: (view: RunView) => boolean): Promise<
   throw new Error('the run ended before');
 }
 
+/** Lists are a store of their own, which follows. */
+const VISIBLE = { timeout: 30_000, interval: 200 };
+
 const isAsked = (view: RunView): boolean => view.status?.question?.kind === 'reboot' && view.status.plan !== null;
 
 describe('before any worker was there', () => {
@@ -89,6 +92,41 @@ describe('before any worker was there', () => {
     });
     await expect(client.plan(input(name).spec)).rejects.toMatchObject({ kind: 'no-worker' });
     await client.cancel(name);
+  });
+});
+
+describe('the list of runs', () => {
+  it('has what waits for a person with its age, while no worker is there, and what is over when asked', async () => {
+    const name = newName();
+    const site = siteOf(name);
+    const question = await served(name, async () => {
+      await client.start(input(name));
+      return (await until(name, isAsked)).status?.question;
+    });
+    const [waiting, ...others] = await client.list({ site });
+    expect(others).toEqual([]);
+    expect(waiting).toMatchObject({
+      server: name,
+      workflow: 'running',
+      known: { startedBy: 'op-b@ops2', site, cluster: 'fra1-a', phase: 'gpu-isolation', gate: 'reboot', outcome: null },
+    });
+    // Seconds of the event against the workflow's clock, which stands still during a task.
+    const opened = Date.parse(question?.openedAt ?? '');
+    expect(Date.parse(waiting?.gateOpenedAt ?? '')).toBeGreaterThanOrEqual(opened - 1_000);
+    expect(Date.parse(waiting?.gateOpenedAt ?? '')).toBeLessThanOrEqual(Date.now());
+    expect((await client.list()).map(({ server }) => server)).toContain(name);
+
+    await served(name, async () => {
+      await client.cancel(name);
+      await client.result(name);
+    });
+    await vi.waitFor(async () => expect(await client.list({ site })).toEqual([]), VISIBLE);
+    await vi.waitFor(
+      async () =>
+        expect(await client.list({ site, all: true })).toMatchObject([{ server: name, workflow: 'cancelled' }]),
+      VISIBLE,
+    );
+    expect(await client.list({ site: "o'hara" })).toEqual([]);
   });
 });
 

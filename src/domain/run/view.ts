@@ -33,6 +33,15 @@ export interface KnownRun {
   readonly failure: string | null;
 }
 
+/** A run in a list. */
+export interface ListedRun {
+  readonly server: string;
+  readonly workflow: WorkflowState;
+  readonly known: KnownRun;
+  /** When the open question was asked; null without one, and where that cannot be told. */
+  readonly gateOpenedAt: string | null;
+}
+
 export interface RunView {
   readonly server: string;
   /** The viewer's clock. The workflow's own (`status.now`) stands still while it waits. */

@@ -35,6 +35,10 @@ export function renderSummary(view: RunView, width: number): string[] {
   return [...title(ENDINGS[outcome].title, view.server, [], OUTCOMES[outcome].exit, width), ...rows(lines, width)];
 }
 
+export function titleOf(outcome: Outcome): string {
+  return ENDINGS[outcome].title;
+}
+
 export function renderEnding(status: RunStatus, outcome: Outcome, now: string, width: number): string[] {
   const ending = ENDINGS[outcome];
   const cancelled = status.failure?.type === 'Cancelled' && outcome !== 'needs-hands';
@@ -49,7 +53,7 @@ export function renderEnding(status: RunStatus, outcome: Outcome, now: string, w
   ];
 }
 
-const WITHOUT_OUTCOME = 'ENDED FROM OUTSIDE';
+export const WITHOUT_OUTCOME = 'ENDED FROM OUTSIDE';
 const AFTER_TERMINATION: readonly Line[] = [
   { label: 'now', text: 'unknown: a run that is terminated or reset undoes nothing. The host may be half changed.' },
   { label: 'next', text: 'start it again: the new run finds the open ledger of this one and undoes it first.' },

@@ -8,6 +8,7 @@ import {
   atGate,
   endings,
   fellBack,
+  listed,
   noWorker,
   phases,
   plan,
@@ -26,6 +27,7 @@ import { renderDryRun } from './dry-run.js';
 import { eventJson, eventLine } from './event-line.js';
 import { renderGate } from './gate.js';
 import { columns } from './plain.js';
+import { renderList } from './list.js';
 import { renderPreflight } from './preflight.js';
 import { renderReceipt, renderRefusal } from './receipts.js';
 import { renderSummary } from './summary.js';
@@ -144,6 +146,7 @@ const SCREENS: Readonly<Record<string, Render>> = {
     ]),
   ),
   'summary-terminated': (width) => renderSummary(view(null, at('16:10:00'), { workflow: 'terminated' }), width),
+  list: (width) => renderList(listed, at('16:10:00'), width),
   receipts: (width) => [
     ...renderReceipt('h100-01', approval, at('14:40:03'), width),
     ...renderReceipt('h100-01', { ...approval, duplicate: true }, at('15:00:00'), width),
