@@ -25,19 +25,17 @@ import { loadDataConverter } from './codec/data-converter.js';
 import { hostQueue, watchQueue, WORKFLOW_QUEUE } from './domain/run/messages.js';
 import type { PhaseName } from './domain/run/phases.js';
 import { openAdapters } from './open-adapters.js';
+import { WORKER_LIMITS, type WorkerLimits } from './worker-limits.js';
 import { installWorkerLog } from './worker-log.js';
 import { ownBuildId, pinned } from './worker-version.js';
 import { WORKFLOW_BUNDLE_PATHS } from './workflow-bundle-path.js';
 
-/** Changes to hosts at a time: each holds an SSH connection and may run apt or update-initramfs. */
-const HOST_CHANGES = 20;
-/** Probes and waits at a time: they hold next to nothing. */
-const WATCHES = 1_000;
 /** Runs in memory; others are replayed when they wake up. */
 const CACHED_WORKFLOWS = 500;
-/** An activity may finish its command in this time; what is longer is found again by the next worker. */
-const GRACE_MS = 30_000;
-const FORCE_MS = 120_000;
+/** Left to itself the SDK holds heartbeats back for most of their time-out, and a cancel, which comes with their answers, too. */
+const HEARTBEAT_EVERY_MS = 5_000;
+/** From the end of the grace time on, for activities to end their attempts: a power cycle that has begun is finished. */
+const FORCE_AFTER_GRACE_MS = 90_000;
 
 /** The steps of every phase, by activity name. */
 export const STEP_TABLES = {
@@ -105,10 +103,17 @@ export interface RunWorkerOptions {
   readonly signal?: AbortSignal;
   /** Name of the worker deployment that this worker is a version of; without it runs go to whichever worker is there. */
   readonly deployment?: string;
+  /** Other than usual: see WORKER_LIMITS. */
+  readonly limits?: Partial<WorkerLimits>;
 }
 
 /** Serves until the signal aborts, or SIGINT or SIGTERM. The connection is Temporal's standard environment configuration. */
-export async function runWorker({ sites, signal, deployment }: RunWorkerOptions): Promise<void> {
+export async function runWorker({ sites, signal, deployment, limits = {} }: RunWorkerOptions): Promise<void> {
+  const {
+    hostChanges = WORKER_LIMITS.hostChanges.usual,
+    watches = WORKER_LIMITS.watches.usual,
+    graceSeconds = WORKER_LIMITS.graceSeconds.usual,
+  } = limits;
   installWorkerLog();
   const { connectionOptions, namespace } = loadClientConnectConfig();
   const dataConverter = await loadDataConverter(process.env);
@@ -120,8 +125,9 @@ export async function runWorker({ sites, signal, deployment }: RunWorkerOptions)
     dataConverter,
     namespace: namespace ?? 'default',
     identity: `${sites.join('+')}/${hostname()}/${process.pid}`,
-    shutdownGraceTime: GRACE_MS,
-    shutdownForceTime: FORCE_MS,
+    maxHeartbeatThrottleInterval: HEARTBEAT_EVERY_MS,
+    shutdownGraceTime: graceSeconds * 1_000,
+    shutdownForceTime: graceSeconds * 1_000 + FORCE_AFTER_GRACE_MS,
     ...(deployment === undefined ? {} : { workerDeploymentOptions: pinned(deployment, await ownBuildId()) }),
   };
   const workers = await Promise.all([
@@ -136,13 +142,13 @@ export async function runWorker({ sites, signal, deployment }: RunWorkerOptions)
         ...common,
         taskQueue: hostQueue(site),
         activities,
-        maxConcurrentActivityTaskExecutions: HOST_CHANGES,
+        maxConcurrentActivityTaskExecutions: hostChanges,
       }),
       Worker.create({
         ...common,
         taskQueue: watchQueue(site),
         activities,
-        maxConcurrentActivityTaskExecutions: WATCHES,
+        maxConcurrentActivityTaskExecutions: watches,
       }),
     ]),
   ]);

@@ -27,9 +27,10 @@ export interface ChildOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Everything it prints also goes here. */
   readonly logFile?: string;
+  /** From SIGTERM to SIGKILL, default 10: a Temporal server or worker that drains needs a second or two. */
+  readonly patienceSeconds?: number;
 }
 
-/** From SIGTERM to SIGKILL: a Temporal server or worker that drains needs a second or two. */
 const STOP_SECONDS = 10;
 const KEPT_OUTPUT_CHARACTERS = 16 * 1024;
 
@@ -51,7 +52,8 @@ kill -9 0
 `;
 
 export function startChild(argv: readonly [string, ...string[]], options: ChildOptions = {}): Child {
-  const child = spawn('/bin/sh', ['-c', SUPERVISOR, 'sh', String(STOP_SECONDS), ...argv], {
+  const patience = String(options.patienceSeconds ?? STOP_SECONDS);
+  const child = spawn('/bin/sh', ['-c', SUPERVISOR, 'sh', patience, ...argv], {
     // The fourth pipe brings the exit code, since the group ends itself with SIGKILL.
     stdio: ['pipe', 'pipe', 'pipe', 'ignore', 'pipe'],
     detached: true,

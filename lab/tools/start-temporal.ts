@@ -26,6 +26,8 @@ export interface TemporalServer {
   /** null without a UI. */
   readonly uiUrl: string | null;
   stop(): Promise<void>;
+  /** SIGKILL, as a crash would be; resolves when it is gone. */
+  kill(): Promise<void>;
 }
 
 /** Between looking for a free port and using it another process may take it. */
@@ -68,5 +70,9 @@ async function start(cli: string, options: TemporalOptions): Promise<TemporalSer
     namespace: NAMESPACE,
     uiUrl: uiPort === undefined ? null : `http://127.0.0.1:${uiPort}`,
     stop: () => server.stop(),
+    kill: async () => {
+      server.kill();
+      await server.exited;
+    },
   };
 }

@@ -3,8 +3,8 @@
  * @module
  */
 import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activity';
-import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
-import { FAILURES } from '../domain/run/failures.js';
+import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from '@temporalio/common';
+import { FAILURES, type FailureType } from '../domain/run/failures.js';
 import type { PlannedChange } from '../domain/preflight.js';
 import type { PhaseName } from '../domain/run/phases.js';
 import type { RunRef, StepNameOf, StepResult, UndoableStepNameOf } from '../domain/run/steps.js';
@@ -15,6 +15,9 @@ import { ProvisionError } from '../ports/failure.js';
 import type { HostProvider } from '../ports/host.js';
 import type { SecretSource } from '../ports/secrets.js';
 import { RemoteHost } from './host/remote-host.js';
+
+/** Before another worker takes up what a stopped one handed back. */
+const HANDED_BACK_MS = 1_000;
 
 /** The outside world as activities get it from the worker. */
 export interface Adapters {
@@ -39,7 +42,7 @@ export interface StepContext extends StepInput {
   readonly bmc: Bmc | null;
   readonly clusters: ClusterProvider;
   readonly secrets: SecretSource;
-  /** Aborted when Temporal cancels the activity. Pass it on; don't catch it. */
+  /** Aborted when a person cancels, and when the worker stops. Pass it on; don't catch it. */
   readonly signal: AbortSignal;
   /** Says that a long step is alive, and at what. */
   readonly heartbeat: (note: string) => void;
@@ -120,15 +123,34 @@ export function stepContext(
  * the same type. Anything else passes as it is and counts as a bug.
  */
 export async function reporting<T>(body: () => Promise<T>): Promise<T> {
+  const signal = cancellationSignal();
   const every = (activityInfo().heartbeatTimeoutMs ?? 30_000) / 3;
   const beat = setInterval(() => heartbeat(), every);
   try {
     return await body();
   } catch (error) {
-    throw error instanceof ProvisionError ? toApplicationFailure(error) : error;
+    if (error instanceof ProvisionError) throw toApplicationFailure(error);
+    throw endedBy(signal, error) && isStop(signal.reason) ? workerStopped() : error;
   } finally {
     clearInterval(beat);
   }
+}
+
+/** Whether an error is only the news of the abort: the reason itself, or an AbortError of Node's, which has it as its cause. */
+const endedBy = (signal: AbortSignal, error: unknown): boolean =>
+  signal.aborted && (error === signal.reason || (error instanceof Error && error.name === 'AbortError'));
+
+/** The SDK aborts with the same class for a person's cancel (`CANCELLED`) and for a worker whose grace time is over. */
+const isStop = (reason: unknown): boolean => reason instanceof CancelledFailure && reason.message === 'WORKER_SHUTDOWN';
+
+/** The attempt ends and nothing else does: commands on the host go on. The next worker need not wait for the backoff of a failure. */
+function workerStopped(): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: 'WorkerStopped' satisfies FailureType,
+    message: FAILURES.WorkerStopped.advice,
+    nextRetryDelay: HANDED_BACK_MS,
+    category: ApplicationFailureCategory.BENIGN,
+  });
 }
 
 export function toApplicationFailure(error: ProvisionError): ApplicationFailure {

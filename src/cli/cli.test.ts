@@ -72,6 +72,12 @@ describe('bad input ends with 2, says what would be right, and never reaches Tem
     ['gpu-provision cancel h100-01 --confirm h100-02', /--confirm h100-02 is not the server's name, h100-01/],
     ['gpu-provision inventory check /nowhere/inventory.yaml', /there is no such file/],
     ['gpu-provision set-current-version', /required option '--deployment <name>' not specified/],
+    [
+      'gpu-provision worker --host-changes 0',
+      /--host-changes 0: expected a whole number from 1 to 1000, changes to hosts/,
+    ],
+    ['gpu-provision worker --watches many', /--watches many: expected a whole number from 1 to 10000/],
+    ['gpu-provision worker --grace-seconds 1.5', /--grace-seconds 1\.5: expected a whole number from 0 to 3600/],
     ['gpu-provision codec-server --port 65536', /--port 65536: expected a TCP port/],
     [
       'gpu-provision codec-server --origin http://ui/path',

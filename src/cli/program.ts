@@ -15,7 +15,8 @@ import { setCurrentVersion } from './commands/set-current-version.js';
 import { start } from './commands/start.js';
 import { status } from './commands/status.js';
 import { watch } from './commands/watch.js';
-import { worker } from './commands/worker.js';
+import { limitOption, worker } from './commands/worker.js';
+import { WORKER_LIMITS } from '../worker-limits.js';
 import type { Deps } from './deps.js';
 import { INVENTORY_VARIABLE } from './inventory-path.js';
 
@@ -71,7 +72,7 @@ export function gpuProvision(deps: Deps, done: Done): Command {
     cancel,
   );
 
-  program
+  const serving = program
     .command('worker')
     .description('serve the runs of a site')
     .option('--site <name...>', "sites to serve (default: the inventory's)", [])
@@ -79,8 +80,10 @@ export function gpuProvision(deps: Deps, done: Done): Command {
       '--deployment <name>',
       'serve as a version of this worker deployment: runs stay with the version that began them',
     )
-    .addOption(inventoryOption())
-    .action(action(null, deps, done, worker));
+    .addOption(inventoryOption());
+  for (const [name, { usual, what }] of Object.entries(WORKER_LIMITS))
+    serving.option(`${limitOption(name)} <number>`, what, String(usual));
+  serving.action(action(null, deps, done, worker));
 
   output(
     program

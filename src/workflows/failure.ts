@@ -36,12 +36,12 @@ export function failureType(error: unknown): FailureReport['type'] {
   return isFailureType(type) ? type : 'Unknown';
 }
 
-/** True when an activity ran out of its deadline, whatever its last attempt said. */
+/** True when an activity ran out of its deadline or its attempts, whatever it wanted to say. */
 export function ranOutOfTime(error: unknown): boolean {
   if (!(error instanceof ActivityFailure)) return false;
   if (error.cause instanceof TimeoutFailure) return true;
-  const waiting = rootFailure(error)?.type;
-  return waiting === 'NotBackYet' || waiting === 'NotReadyYet';
+  const last = rootFailure(error)?.type;
+  return last === 'NotBackYet' || last === 'NotReadyYet' || last === 'WorkerStopped';
 }
 
 export function reportFailure(error: unknown, phase: PhaseName | null, step: string | null): FailureReport {

@@ -7,6 +7,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { startChild, type Child } from '../../lab/tools/child.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -17,6 +18,16 @@ export interface Ended {
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface WorkerOptions {
+  /** `127.0.0.1:7233` of its Temporal server. */
+  readonly address: string;
+  readonly site: string;
+  /** Further words of the command, e.g. `--grace-seconds 1`. */
+  readonly words?: readonly string[];
+  /** From SIGTERM to SIGKILL. */
+  readonly patienceSeconds?: number;
+}
 
 export class BuiltProduct {
   private constructor(private readonly folder: string) {}
@@ -45,6 +56,14 @@ export class BuiltProduct {
     onLine: (line: string, kill: (signal: NodeJS.Signals) => void) => void = () => undefined,
   ): Promise<Ended> {
     return this.node([this.path(`src/cli/${name}.js`), ...words], env, onLine);
+  }
+
+  /** `gpu-provision worker` as a process of its own, so that it can be killed without warning. */
+  startWorker({ address, site, words = [], patienceSeconds }: WorkerOptions): Child {
+    return startChild([process.execPath, this.path('src/cli/main.js'), 'worker', '--site', site, ...words], {
+      env: { TEMPORAL_ADDRESS: address },
+      ...(patienceSeconds === undefined ? {} : { patienceSeconds }),
+    });
   }
 
   async node(

@@ -16,9 +16,9 @@ import { changes } from '../conformance/as-before.js';
 import { report } from './figures.js';
 import { unseenByGrub } from './grub-view.js';
 import { BootSite } from './rig.js';
+import { BuiltProduct } from '../support/built-product.js';
 import { story } from '../support/provision-run.js';
 import type { BootRun } from './run.js';
-import { buildWorker, startWorkerProcess } from './worker-process.js';
 
 const on = (driver: string): ReadonlyMap<string, string> => new Map(GPU_ADDRESSES.map((address) => [address, driver]));
 const entries = (site: BootSite): readonly string[] => site.timeline.boots.map((boot) => entryOf(boot.commandLine));
@@ -237,15 +237,16 @@ echo ${NINTH_ADDRESS} > /sys/bus/pci/drivers_probe`);
   it('reboots exactly once though the worker is killed twice, is left alone by a second run, and is given back by hand at the serial console', async ({
     onTestFinished,
   }) => {
-    await buildWorker();
+    const product = await BuiltProduct.build({ bundles: true });
+    onTestFinished(() => product.remove());
     const site = await BootSite.start({ onTestFinished, ownWorker: true });
-    const address = inject('temporalAddress');
-    let worker = startWorkerProcess(address, site.spec.site);
+    const served = { address: inject('temporalAddress'), site: site.spec.site };
+    let worker = product.startWorker(served);
     onTestFinished(() => worker.stop());
     const replace = async (): Promise<void> => {
       worker.kill();
       await worker.exited;
-      worker = startWorkerProcess(address, site.spec.site);
+      worker = product.startWorker(served);
     };
     const run = await site.begin();
     await run.approve();

@@ -1,9 +1,11 @@
 import { EXIT } from '../../domain/run/outcomes.js';
 import { loadInventory } from '../../inventory/index.js';
+import { WORKER_LIMITS, type WorkerLimits } from '../../worker-limits.js';
 import type { Deps } from '../deps.js';
+import { UsageError } from '../exit.js';
 import { inventoryPath } from '../inventory-path.js';
 
-export interface WorkerArgs {
+export interface WorkerArgs extends Readonly<Record<keyof WorkerLimits, string>> {
   /** Sites to serve; the inventory's when empty. */
   readonly site: readonly string[];
   readonly inventory?: string;
@@ -12,6 +14,11 @@ export interface WorkerArgs {
 
 /** Serves runs until Ctrl-C or SIGTERM; activities under way are finished or handed back first. */
 export async function worker({ io }: Deps, args: WorkerArgs): Promise<number> {
+  const limits = {
+    hostChanges: limit('hostChanges', args),
+    watches: limit('watches', args),
+    graceSeconds: limit('graceSeconds', args),
+  };
   const sites = args.site.length > 0 ? args.site : [loadInventory(inventoryPath(args.inventory, io)).site];
   // Loaded only here: it brings the adapters and the native part of Temporal, which no other command needs.
   const { runWorker } = await import('../../worker.js');
@@ -19,6 +26,23 @@ export async function worker({ io }: Deps, args: WorkerArgs): Promise<number> {
   const { deployment } = args;
   const version = deployment === undefined ? '' : `, version ${await ownBuildId()} of ${deployment}`;
   io.stderr(`worker for site ${sites.join(', ')}${version}; Ctrl-C stops it\n`);
-  await runWorker({ sites: [...sites], signal: io.signal, ...(deployment === undefined ? {} : { deployment }) });
+  await runWorker({
+    sites: [...sites],
+    signal: io.signal,
+    limits,
+    ...(deployment === undefined ? {} : { deployment }),
+  });
   return EXIT.done;
+}
+
+/** `--host-changes` */
+export const limitOption = (name: string): string =>
+  `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+function limit(name: keyof WorkerLimits, args: WorkerArgs): number {
+  const text = args[name];
+  const { least, most, what } = WORKER_LIMITS[name];
+  const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= least && value <= most) return value;
+  throw new UsageError(`${limitOption(name)} ${text}: expected a whole number from ${least} to ${most}, ${what}`);
 }

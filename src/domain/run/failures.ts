@@ -25,6 +25,10 @@ export const FAILURES = {
       'the bastion shows another host key than the pinned one, or refuses the login or the way to the host; the message says which',
   },
   LinkLost: { retryable: true, advice: 'the SSH connection broke while a command ran; it is read back, not repeated' },
+  WorkerStopped: {
+    retryable: true,
+    advice: 'the worker was stopped; what it had begun on the host goes on, and the next worker takes it up',
+  },
   CommandTimeout: { retryable: true, advice: 'a command on the host took longer than its limit' },
   HostKeyUnknown: {
     retryable: false,
