@@ -16,6 +16,8 @@ export interface Command {
   readonly where: string;
   readonly program: string;
   readonly line: string;
+  /** Of both streams together; one that prints more is given up. */
+  readonly printedBytes: number;
 }
 
 /**
@@ -50,7 +52,7 @@ export function runCommand(client: Client, command: Command, options: ExecOption
       if (error) return giveUp(failedToStart(command, error));
       if (settled) return fresh.close();
       channel = fresh;
-      collect(fresh, options).then(
+      collect(command, fresh, options).then(
         (result) => settle(() => (result ? resolve(result) : reject(linkLost(command)))),
         giveUp,
       );
@@ -70,8 +72,8 @@ export function runCommand(client: Client, command: Command, options: ExecOption
   });
 }
 
-/** Reads a channel to its end; null when it closed without saying how the command ended. Rejects when onLine throws. */
-function collect(channel: ClientChannel, options: ExecOptions): Promise<ExecResult | null> {
+/** Reads a channel to its end; null when it closed without saying how the command ended. Rejects when onLine throws, or output never stops. */
+function collect(command: Command, channel: ClientChannel, options: ExecOptions): Promise<ExecResult | null> {
   const maxBytes = options.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES;
   const stdout = new CappedText(maxBytes);
   const stderr = new CappedText(maxBytes);
@@ -79,6 +81,11 @@ function collect(channel: ClientChannel, options: ExecOptions): Promise<ExecResu
   return new Promise((resolve, reject) => {
     let exit: Pick<ExecResult, 'exitCode' | 'signal'> | null = null;
     let open = 2;
+    let printed = 0;
+    const count = (chunk: Buffer): void => {
+      printed += chunk.length;
+      if (printed > command.printedBytes) throw printsTooMuch(command);
+    };
     const closed = guarded(reject, () => {
       open -= 1;
       if (open > 0) return;
@@ -95,11 +102,18 @@ function collect(channel: ClientChannel, options: ExecOptions): Promise<ExecResu
     channel.on(
       'data',
       guarded(reject, (chunk: Buffer) => {
+        count(chunk);
         stdout.push(chunk);
         lines?.push(chunk);
       }),
     );
-    channel.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+    channel.stderr.on(
+      'data',
+      guarded(reject, (chunk: Buffer) => {
+        count(chunk);
+        stderr.push(chunk);
+      }),
+    );
     channel.on('exit', (code: number | null, name?: string) => {
       exit = { exitCode: code, signal: name ?? null };
     });
@@ -135,6 +149,11 @@ function failedToStart({ where, program }: Command, error: Error): ProvisionErro
     return new ProvisionError('HostUnreachable', `${where}: the host runs no commands for this user`, {}, because);
   }
   return new ProvisionError('LinkLost', `${where}: the connection broke while ${program} was started`, {}, because);
+}
+
+function printsTooMuch({ where, program, printedBytes }: Command): ProvisionError {
+  const limit = `${printedBytes / 1024 / 1024} MiB`;
+  return new ProvisionError('OutputUnexpected', `${where}: ${program} printed more than ${limit} and was given up`);
 }
 
 function linkLost({ where, program }: Command): ProvisionError {

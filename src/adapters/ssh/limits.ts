@@ -11,6 +11,8 @@ export interface SshLimits {
   readonly keepaliveMisses: number;
   /** Commands at once over one connection. OpenSSH refuses more than 10 (MaxSessions). */
   readonly sessionsPerConnection: number;
+  /** A command that prints more, whatever is kept of it, is given up: to read on for ever would take the worker from the other hosts. */
+  readonly printedBytes: number;
 }
 
 export const SSH_LIMITS: SshLimits = {
@@ -18,6 +20,7 @@ export const SSH_LIMITS: SshLimits = {
   keepaliveIntervalMs: 5_000,
   keepaliveMisses: 3,
   sessionsPerConnection: 8,
+  printedBytes: 16 * 1024 * 1024,
 };
 
 /** Of each output stream, unless the caller says otherwise. */

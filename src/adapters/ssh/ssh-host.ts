@@ -85,7 +85,7 @@ export class SshHost implements Host {
 
   private command(argv: readonly string[], options: ExecOptions): Command {
     const line = commandLine(argv, { sudo: this.usesSudo(options) });
-    return { where: this.where, program: argv[0] ?? '', line };
+    return { where: this.where, program: argv[0] ?? '', line, printedBytes: this.limits.printedBytes };
   }
 
   private async runShared(command: Command, options: ExecOptions, left: () => number): Promise<ExecResult> {

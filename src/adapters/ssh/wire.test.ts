@@ -69,6 +69,24 @@ describe('output', () => {
     const result = await host.exec(['printf', 'aü'], { ...plain, maxOutputBytes: 2 });
     expect(result).toMatchObject({ stdout: 'a', truncated: true });
   });
+
+  it('that never stops is given up, and the host notices', async () => {
+    const block = Buffer.alloc(64 * 1024, 'y\n');
+    const respond: Ssh2ServerOptions['respond'] = (channel) => {
+      const pour = (): void => {
+        while (channel.writable && channel.write(block));
+      };
+      channel.on('drain', pour).on('error', () => undefined);
+      channel.resume();
+      pour();
+    };
+    const { server, host } = await serverAndHost({ respond }, { printedBytes: 1024 * 1024 });
+    await expect(host.exec(['yes'], { ...plain, timeoutMs: 60_000 })).rejects.toMatchObject({
+      type: 'OutputUnexpected',
+      message: expect.stringContaining('yes printed more than 1 MiB and was given up'),
+    });
+    await server.channelClosed;
+  });
 });
 
 describe('a command', () => {
