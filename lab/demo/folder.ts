@@ -16,6 +16,7 @@ export interface DemoFolder {
   readonly workerLog: string;
   readonly temporalLog: string;
   readonly report: string;
+  readonly reportPage: string;
   /** An empty Temporal profile, so that one of the user's does not lead the demo to another server. */
   readonly temporalConfig: string;
 }
@@ -34,6 +35,7 @@ export async function openDemoFolder(path: string): Promise<DemoFolder> {
     workerLog: join(path, 'worker.log'),
     temporalLog: join(path, 'temporal.log'),
     report: join(path, 'report.json'),
+    reportPage: join(path, 'report.html'),
     temporalConfig: join(path, 'temporal.toml'),
   };
   // Not empty: the SDK reads the default profile without asking whether there is one.

@@ -5,6 +5,8 @@
 import { writeFile } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { connectProvision } from '../../src/client.js';
+import { renderReport } from '../../src/domain/report/page.js';
+import { reportOf } from '../../src/domain/report/report.js';
 import { EXIT } from '../../src/domain/run/outcomes.js';
 import { startBmc } from '../rack/bmc/index.js';
 import { startRack } from '../rack/index.js';
@@ -138,9 +140,10 @@ async function run(
   if (code === INTERRUPTED) return code;
 
   const view = await client.status(SERVER);
-  await writeFile(folder.report, `${JSON.stringify(view, null, 2)}\n`);
+  await writeFile(folder.report, `${JSON.stringify(reportOf(view), null, 2)}\n`);
+  await writeFile(folder.reportPage, renderReport(reportOf(view)));
   const result = await resultOf(view, address, namespace);
-  report(`report     ${folder.report}   ${result.historyEvents} events in the history`);
+  report(`report     ${folder.reportPage} and ${folder.report}   ${result.historyEvents} events in the history`);
   if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
   if (options.exit) {
     report(`history    temporal server start-dev --db-filename ${folder.database}   shows it again`);

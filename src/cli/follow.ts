@@ -3,7 +3,8 @@
  * @module
  */
 import type { ProvisionClient } from '../client.js';
-import { exitCodeOf, outcomeOf, type RunView } from '../domain/run/view.js';
+import { reportOf } from '../domain/report/report.js';
+import { exitCodeOf } from '../domain/run/view.js';
 import { renderSummary } from '../domain/text/summary.js';
 import { eventLog } from './event-log.js';
 import { EXIT_LEFT } from './exit.js';
@@ -21,12 +22,7 @@ export async function follow(client: ProvisionClient, server: string, screen: Sc
     return EXIT_LEFT;
   }
   const exit = exitCodeOf(seen);
-  if (screen.options.json) screen.resultJson(resultOf(seen));
+  if (screen.options.json) screen.resultJson(reportOf(seen));
   else screen.result(renderSummary(seen, screen.width));
   return exit;
-}
-
-/** What `--json` prints about a run; field names are part of the interface. */
-export function resultOf(view: RunView): object {
-  return { ...view, outcome: outcomeOf(view), exit: exitCodeOf(view) };
 }

@@ -11,6 +11,7 @@ import { inventoryCheck } from './commands/inventory-check.js';
 import { list } from './commands/list.js';
 import { plan } from './commands/plan.js';
 import { preflight } from './commands/preflight.js';
+import { report } from './commands/report.js';
 import { setCurrentVersion } from './commands/set-current-version.js';
 import { start } from './commands/start.js';
 import { status } from './commands/status.js';
@@ -57,6 +58,13 @@ export function gpuProvision(deps: Deps, done: Done): Command {
       .option('--all', 'also runs that are over, as long as Temporal keeps them', false)
       .option('--site <name>', 'only of this site'),
   ).action(action(null, deps, done, list));
+  bind(
+    server('report', 'write the report of the newest run: one HTML file that opens offline').option(
+      '--html <file>',
+      'default: SERVER-STARTED.html here; with --json, none',
+    ),
+    report,
+  );
   bind(server('watch', 'stay with the run that is there'), watch);
   bind(decideOptions(server('approve', 'approve the reboot whose plan has this digest')), approve);
   bind(decideOptions(server('reject', 'reject the open question, or give a parked phase up')), reject);

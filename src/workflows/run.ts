@@ -277,6 +277,8 @@ export class Run {
       lastRefusal: this.lastRefusal,
       plan: this.plan,
       reboot: this.rebootStatus,
+      versions: { k3s: spec.cluster.k3s.version, cozystack: spec.cluster.cozystack.version },
+      baseline: this.facts?.baseline ?? null,
       devices: this.truthTable,
       counts: { ...this.counts },
       waitedSeconds: this.waitedSeconds,

@@ -3,6 +3,7 @@
  * @module
  */
 import type { RebootPlan } from '../../src/domain/boot/plan.js';
+import type { TruthBaseline } from '../../src/domain/gpu/truth-table.js';
 import type { PhaseStatus, RebootStatus, RunEvent, RunStatus } from '../../src/domain/run/messages.js';
 import { PHASES, type PhaseName } from '../../src/domain/run/phases.js';
 import type { OpenQuestion, Receipt } from '../../src/domain/run/questions.js';
@@ -56,6 +57,13 @@ export const plan: RebootPlan = {
   stays: ['packages and files of phase 2', 'k3s of phase 3'],
   warnings: ['BMC console unavailable: a hang would leave no screen output'],
   allows: { reboots: 2, powerCycles: 2 },
+};
+
+/** As preflight found the host. */
+export const baseline: TruthBaseline = {
+  linkWidths: Object.fromEntries(plan.devices.map(({ address }) => [address, 16])),
+  nativeDrivers: Object.fromEntries(plan.devices.map(({ address }) => [address, 'nvidia'])),
+  failedUnits: [],
 };
 
 export const question: OpenQuestion = {
@@ -117,6 +125,8 @@ export function run(change: Partial<RunStatus> = {}): RunStatus {
     lastRefusal: null,
     plan,
     reboot: null,
+    versions: { k3s: 'v1.35.3+k3s1', cozystack: '1.5.4' },
+    baseline,
     devices: null,
     counts: { forwardReboots: 0, undoReboots: 0, powerCycles: 0 },
     waitedSeconds: 0,
@@ -348,6 +358,7 @@ export const endings: Readonly<Record<string, readonly [RunStatus, WorkflowState
       endedAt: at('10:20:41'),
       outcome: 'refused',
       plan: null,
+      baseline: null,
       phases: phases({ name: 'preflight', state: 'failed', summary: '1 of 38 checks blocks', seconds: 41 }),
       failure: {
         type: 'Blocked',

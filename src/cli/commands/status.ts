@@ -1,7 +1,8 @@
 import { EXIT } from '../../domain/run/outcomes.js';
+import { reportOf } from '../../domain/report/report.js';
+import type { RunView } from '../../domain/run/view.js';
 import { renderStatus } from '../../domain/text/watch.js';
 import { type CommonArgs, connected, type Deps } from '../deps.js';
-import { resultOf } from '../follow.js';
 import { Screen } from '../screen.js';
 
 export interface ServerArgs extends CommonArgs {
@@ -13,8 +14,12 @@ export async function status(deps: Deps, args: ServerArgs): Promise<number> {
   const screen = new Screen(deps.io, args);
   return connected(deps, async (client) => {
     const view = await client.status(args.server);
-    if (args.json) screen.resultJson(resultOf(view));
+    if (args.json) screen.resultJson(reportOf(view));
     else screen.result(renderStatus(view, screen.width));
-    return view.workflow === 'running' && view.contact.kind !== 'ok' ? EXIT.unreachable : EXIT.done;
+    return exitOfLook(view);
   });
+}
+
+export function exitOfLook({ workflow, contact }: RunView): number {
+  return workflow === 'running' && contact.kind !== 'ok' ? EXIT.unreachable : EXIT.done;
 }

@@ -115,7 +115,7 @@ function figuresOf(value: unknown): GpuFigures | null {
   return { uuid, name, ...figures, right: at(value, 'right') === true };
 }
 
-type Measure = 'copyGBps' | 'bf16Tflops' | 'hostToDeviceGBps' | 'deviceToHostGBps';
+export type Measure = 'copyGBps' | 'bf16Tflops' | 'hostToDeviceGBps' | 'deviceToHostGBps';
 
 export interface GpuMinimums {
   readonly model: string;
@@ -136,7 +136,7 @@ const MINIMUMS: Readonly<Record<string, GpuMinimums>> = {
 
 export const minimumsOf = (gpuId: string): GpuMinimums | null => MINIMUMS[gpuId] ?? null;
 
-const UNITS: Readonly<Record<Measure, { readonly label: string; readonly unit: string }>> = {
+export const UNITS: Readonly<Record<Measure, { readonly label: string; readonly unit: string }>> = {
   copyGBps: { label: 'memory copy', unit: 'GB/s' },
   bf16Tflops: { label: 'bf16 GEMM', unit: 'TFLOPS' },
   hostToDeviceGBps: { label: 'host to device', unit: 'GB/s' },

@@ -4,7 +4,7 @@
  */
 import type { BootOutcome } from '../boot/reboot.js';
 import type { RebootPlan } from '../boot/plan.js';
-import type { TruthTable } from '../gpu/truth-table.js';
+import type { TruthBaseline, TruthTable } from '../gpu/truth-table.js';
 import type { AcceptanceMode, ServerSpec } from '../spec.js';
 import type { FailureType } from './failures.js';
 import type { Outcome } from './outcomes.js';
@@ -137,6 +137,10 @@ export interface RunStatus {
   readonly lastRefusal: string | null;
   readonly plan: RebootPlan | null;
   readonly reboot: RebootStatus | null;
+  /** As inventory and plan ask for them; null where the run does not say. */
+  readonly versions: { readonly k3s: string; readonly cozystack: string } | null;
+  /** Per device: how it was before anything was changed; null until preflight has read it. */
+  readonly baseline: TruthBaseline | null;
   /** Per device: what was found after the boot. */
   readonly devices: TruthTable | null;
   readonly counts: { readonly forwardReboots: number; readonly undoReboots: number; readonly powerCycles: number };

@@ -6,7 +6,7 @@ import type { RunStatus } from '../run/messages.js';
 import { OUTCOMES, type Outcome } from '../run/outcomes.js';
 import { phaseOf } from '../run/phases.js';
 import { PAST } from '../run/questions.js';
-import { outcomeOf, type RunView } from '../run/view.js';
+import { hasEnded, outcomeOf, type RunView } from '../run/view.js';
 import { hang, packed, row, spread } from './layout.js';
 import { columns, plain } from './plain.js';
 import { duration, secondsBetween, when } from './times.js';
@@ -19,7 +19,7 @@ interface Ending {
 }
 
 type Row = (status: RunStatus, now: string) => readonly Line[];
-interface Line {
+export interface Line {
   readonly label: string;
   readonly text: string;
 }
@@ -30,13 +30,24 @@ export function renderSummary(view: RunView, width: number): string[] {
   if (outcome === null)
     return [...title(WITHOUT_OUTCOME, view.server, [], 1, width), ...rows(AFTER_TERMINATION, width)];
   if (view.status !== null) return renderEnding(view.status, outcome, view.now, width);
-  const { failure } = view.known;
-  const lines = [line('means', OUTCOMES[outcome].means), ...(failure === null ? [] : [line('cause', failure)])];
+  const lines = endingLines(view, outcome);
   return [...title(ENDINGS[outcome].title, view.server, [], OUTCOMES[outcome].exit, width), ...rows(lines, width)];
 }
 
 export function titleOf(outcome: Outcome): string {
   return ENDINGS[outcome].title;
+}
+
+/** What is true now and what to do next, for a run that is over or waits for hands; empty while it runs. */
+export function summaryLines(view: RunView): readonly Line[] {
+  const outcome = outcomeOf(view);
+  if (outcome !== null) return endingLines(view, outcome);
+  return hasEnded(view) ? AFTER_TERMINATION : [];
+}
+
+function endingLines({ status, now, known: { failure } }: RunView, outcome: Outcome): readonly Line[] {
+  if (status !== null) return ENDINGS[outcome].rows.flatMap((make) => make(status, now));
+  return [line('means', OUTCOMES[outcome].means), ...(failure === null ? [] : [line('cause', failure)])];
 }
 
 export function renderEnding(status: RunStatus, outcome: Outcome, now: string, width: number): string[] {
