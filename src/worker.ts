@@ -6,6 +6,7 @@ import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporal
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { hostname } from 'node:os';
 import { acceptanceSteps } from './activities/acceptance.js';
+import { announceActivities } from './activities/announce.js';
 import { commitActivities } from './activities/commit.js';
 import { cozystackSteps } from './activities/cozystack.js';
 import { stepActivities } from './activities/define-step.js';
@@ -20,6 +21,7 @@ import { preflightSteps } from './activities/preflight.js';
 import { rebootActivities } from './activities/reboot.js';
 import { restoreActivities } from './activities/restore.js';
 import { storageActivities } from './activities/storage.js';
+import { createNotifier } from './adapters/notify/index.js';
 import { redactor } from './adapters/secrets/index.js';
 import { loadDataConverter } from './codec/data-converter.js';
 import { hostQueue, watchQueue, WORKFLOW_QUEUE } from './domain/run/messages.js';
@@ -70,6 +72,7 @@ export function createActivities(warn: (text: string) => void = () => undefined)
       ...isolationActivities(adapters),
       ...storageActivities(adapters),
       ...planActivities(adapters, STEP_TABLES),
+      ...announceActivities(createNotifier({ secrets: adapters.secrets })),
     }),
     close,
   };

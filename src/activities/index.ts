@@ -4,6 +4,7 @@
  */
 import type { PlanPreview } from '../domain/preflight.js';
 import type { StepName } from '../domain/run/steps.js';
+import type { AnnounceActivities } from './announce.js';
 import type { CommitActivities } from './commit.js';
 import type { StepActivity, StepInput } from './define-step.js';
 import type { IsolationActivities } from './isolation-state.js';
@@ -24,4 +25,5 @@ export type AllActivities = StepActivities &
   CommitActivities &
   IsolationActivities &
   StorageActivities &
+  AnnounceActivities &
   PlanActivities;

@@ -116,6 +116,12 @@ export interface MirrorsSpec {
   readonly registries: string | null;
 }
 
+/** Where people are told. URLs are secrets: who has one may write there. */
+export type NotifySpec =
+  | { readonly kind: 'slack'; readonly url: SecretRef }
+  /** `secret` signs what is sent. */
+  | { readonly kind: 'webhook'; readonly url: SecretRef; readonly secret: SecretRef };
+
 export interface ServerSpec {
   readonly name: string;
   readonly site: string;
@@ -133,4 +139,6 @@ export interface ServerSpec {
   readonly mirrors: MirrorsSpec;
   /** Disks for storage, by id; empty when a pool that is there already is used. */
   readonly disks: readonly string[];
+  /** Left out, nobody is told. */
+  readonly notify?: readonly NotifySpec[];
 }

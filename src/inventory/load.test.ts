@@ -288,6 +288,30 @@ describe('the files an inventory names', () => {
     ]);
   });
 
+  it('the URLs and keys of those who are told', () => {
+    const notify =
+      '[{ slack: file:./chat }, { webhook: file:./hook, secret: file:./key }, { slack: env:SLACK_WEBHOOK }]';
+    site.put('inventory.yaml', edited(['clusters:', `notify: ${notify}\nclusters:`]));
+    site.put('chat', 'https://hooks.example.org/T0/B0\n');
+    site.put('hook', 'http://127.0.0.1:8080/hook');
+    site.put('key', `${PASSWORD}\n`);
+    expect(problems()).toEqual([]);
+    expect(resolveServer(loadInventory(site.path), 'h100-01').notify).toEqual([
+      { kind: 'slack', url: `file:${site.directory}/chat` },
+      { kind: 'webhook', url: `file:${site.directory}/hook`, secret: `file:${site.directory}/key` },
+      { kind: 'slack', url: 'env:SLACK_WEBHOOK' },
+    ]);
+    site.put('chat', 'hooks.example.org/T0/B0');
+    site.put('hook', `https://admin:${PASSWORD}@hooks.example.org`);
+    site.put('key', 'short');
+    const url = 'a URL, https:// or http:// and without user';
+    expect(problems()).toEqual([
+      `inventory.yaml:9:19 notify[0].slack: found file:chat with another content; expected ${url}`,
+      `inventory.yaml:9:45 notify[1].webhook: found file:hook with another content; expected ${url}`,
+      'inventory.yaml:9:66 notify[1].secret: found file:key with another content; expected a key of at least 16 characters on one line',
+    ]);
+  });
+
   it('secrets that only the worker asks for, so that looking has no effect elsewhere', () => {
     site.put(
       'inventory.yaml',

@@ -22,13 +22,15 @@ const CASES: readonly Case[] = [
     'an empty file',
     () => '',
     [
-      'inventory.yaml:1:1 inventory: found an empty value; expected a map with site, mirrors, clusters, defaults, servers',
+      'inventory.yaml:1:1 inventory: found an empty value; expected a map with site, notify, mirrors, clusters, defaults, servers',
     ],
   ],
   [
     'a list',
     () => '- h100-01\n',
-    ['inventory.yaml:1:1 inventory: found a list of 1; expected a map with site, mirrors, clusters, defaults, servers'],
+    [
+      'inventory.yaml:1:1 inventory: found a list of 1; expected a map with site, notify, mirrors, clusters, defaults, servers',
+    ],
   ],
   [
     'no YAML',
@@ -98,7 +100,7 @@ const CASES: readonly Case[] = [
     'an unknown key at the top',
     () => edited(['defaults:', 'default:']),
     [
-      'inventory.yaml:22:1 default: found an unknown key; expected one of site, mirrors, clusters, defaults, servers (did you mean defaults?)',
+      'inventory.yaml:22:1 default: found an unknown key; expected one of site, notify, mirrors, clusters, defaults, servers (did you mean defaults?)',
     ],
   ],
   [
@@ -138,7 +140,7 @@ const CASES: readonly Case[] = [
     () => edited(['clusters:\n', 'clusters: {}\nx:\n']),
     [
       'inventory.yaml:9:11 clusters: found an empty map; expected a map with at least one cluster',
-      'inventory.yaml:10:1 x: found an unknown key; expected one of site, mirrors, clusters, defaults, servers',
+      'inventory.yaml:10:1 x: found an unknown key; expected one of site, notify, mirrors, clusters, defaults, servers',
     ],
   ],
   [
@@ -547,9 +549,24 @@ const CASES: readonly Case[] = [
     ],
   ],
   [
-    'notify',
+    'nobody to notify',
     () => edited(['site: fra1', 'site: fra1\nnotify: []']),
-    ['inventory.yaml:8:1 notify: sending notices is not built yet; remove it and follow runs with gpu-provision watch'],
+    [
+      'inventory.yaml:8:9 notify: found an empty list; expected a list of 1 to 10 receivers, each a map with slack, or one with webhook and secret',
+    ],
+  ],
+  [
+    'the URL of a webhook itself, a webhook without a key, and a receiver that is both',
+    () =>
+      edited([
+        'site: fra1',
+        `site: fra1\nnotify: [{ slack: https://hooks.slack.com/${PASSWORD} }, { webhook: env:URL }, { slack: env:A, webhook: env:B }]`,
+      ]),
+    [
+      'inventory.yaml:8:19 notify[0].slack: found a text that is not shown here; expected a reference to a secret, never the secret itself: file:PATH, env:NAME, command:PROGRAM ARGUMENT... or kubernetes:NAMESPACE/SECRET/KEY',
+      'inventory.yaml:8:1 notify[1].secret: missing; expected a reference to a secret, never the secret itself: file:PATH, env:NAME, command:PROGRAM ARGUMENT... or kubernetes:NAMESPACE/SECRET/KEY',
+      'inventory.yaml:8:109 notify[2].webhook: found an unknown key; expected one of slack',
+    ],
   ],
   [
     'an existing Cozystack',

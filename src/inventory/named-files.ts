@@ -5,7 +5,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import ssh2 from 'ssh2';
 import { splitSecretRef } from '../domain/secret-ref.js';
-import type { SecretRef, ServerSpec, SshLogin } from '../domain/spec.js';
+import type { NotifySpec, SecretRef, ServerSpec, SshLogin } from '../domain/spec.js';
 import type { Finding } from './cross-checks.js';
 import { hasHostKey, knownHostsName } from './known-hosts.js';
 import type { FieldPath } from './problem.js';
@@ -27,7 +27,17 @@ export function namedFileFindings(source: InventorySource, spec: ServerSpec, sec
     ...(cluster.k3s.token === null
       ? []
       : finding(['clusters', cluster.name, 'k3s', 'token'], formProblem(cluster.k3s.token, secrets, TOKEN))),
+    ...(spec.notify ?? []).flatMap((receiver, i) => receiverFindings(receiver, i, secrets)),
     ...(mirrors.registries === null ? [] : finding(['mirrors', 'registries'], registriesProblem(mirrors.registries))),
+  ];
+}
+
+function receiverFindings(receiver: NotifySpec, i: number, secrets: boolean): readonly Finding[] {
+  return [
+    ...finding(['notify', i, receiver.kind], formProblem(receiver.url, secrets, WEB_ADDRESS)),
+    ...(receiver.kind === 'slack'
+      ? []
+      : finding(['notify', i, 'secret'], formProblem(receiver.secret, secrets, SIGNING_KEY))),
   ];
 }
 
@@ -106,6 +116,11 @@ interface SecretForm {
 }
 
 const CREDENTIALS: SecretForm = { pattern: /^[^:\s]+:[^\n]+$/, name: 'user:password' };
+const WEB_ADDRESS: SecretForm = {
+  pattern: /^https?:\/\/[^\s/@]+(\/\S*)?$/,
+  name: 'a URL, https:// or http:// and without user',
+};
+const SIGNING_KEY: SecretForm = { pattern: /^[^\n]{16,}$/, name: 'a key of at least 16 characters on one line' };
 const TOKEN: SecretForm = { pattern: /^\S+$/, name: 'a token on one line' };
 
 function formProblem(ref: SecretRef, secrets: boolean, { pattern, name }: SecretForm): string | null {

@@ -15,7 +15,6 @@ const BOOT = String.raw`^(defaults|servers\.[^.]+)\.boot`;
 
 /** Keys that the schema does not know. */
 const KEYS: readonly NotBuilt[] = [
-  { path: /^notify$/, text: 'sending notices is not built yet; remove it and follow runs with gpu-provision watch' },
   {
     path: /^clusters\.[^.]+\.cozystack\.existing$/,
     text: 'using a Cozystack that is there already is not built yet; remove it, a run installs its own',

@@ -51,8 +51,9 @@ function rowsBelow(path: string, schema: JsonSchema, printed: Map<string, string
     if (child.type === 'object') printed.set(text, row.path);
     return [row, ...rowsBelow(row.path, child, printed)];
   });
+  const items = schema.items === undefined ? [] : rowsBelow(`${path}[]`, schema.items, printed);
   const branches = (schema.anyOf ?? []).flatMap((branch) => rowsBelow(path, branch, printed, 'yes, in this form'));
-  return [...own, ...branches];
+  return [...own, ...items, ...branches];
 }
 
 function kind(schema: JsonSchema): string {

@@ -5,7 +5,16 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { isSecretRef, splitSecretRef } from '../domain/secret-ref.js';
-import type { BmcSpec, BootSpec, ClusterSpec, MirrorsSpec, SecretRef, ServerSpec, SshSpec } from '../domain/spec.js';
+import type {
+  BmcSpec,
+  BootSpec,
+  ClusterSpec,
+  MirrorsSpec,
+  NotifySpec,
+  SecretRef,
+  ServerSpec,
+  SshSpec,
+} from '../domain/spec.js';
 import { durationSeconds } from './duration.js';
 import { fullPciAddress } from './pci-address.js';
 import { BUILT_IN, type InventoryFile, IPMI_ADDRESS, type ServerEntry } from './schema.js';
@@ -44,6 +53,18 @@ export function resolveEntry(file: InventoryFile, name: string, entry: ServerEnt
     cluster: resolveCluster(file, entry.cluster, directory),
     mirrors: resolveMirrors(file.mirrors, directory),
     disks: entry.disks ?? [],
+    ...(file.notify === undefined
+      ? {}
+      : { notify: file.notify.map((receiver) => resolveReceiver(receiver, directory)) }),
+  };
+}
+
+function resolveReceiver(receiver: NonNullable<InventoryFile['notify']>[number], directory: string): NotifySpec {
+  if ('slack' in receiver) return { kind: 'slack', url: absoluteReference(receiver.slack, directory) };
+  return {
+    kind: 'webhook',
+    url: absoluteReference(receiver.webhook, directory),
+    secret: absoluteReference(receiver.secret, directory),
   };
 }
 

@@ -253,8 +253,11 @@ export const IPMI_ADDRESS = new RegExp(
   String.raw`^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::(${PORT.source}))?$`,
 );
 
-/** The branches of `bmc`, by the key that tells them apart; the union below has them in this order after `none`. */
-export const BMC_BRANCHES = ['redfish', 'ipmi'] as const;
+/** Of a union the keys that tell its branches apart, in their order; null for one that is no map. */
+export const BRANCHES: Readonly<Record<string, readonly (string | null)[]>> = {
+  bmc: [null, 'redfish', 'ipmi'],
+  notify: ['slack', 'webhook'],
+};
 
 const bmc = z
   .union(
@@ -380,9 +383,37 @@ function mirror(description: string): z.ZodString {
   });
 }
 
+const receiver = z
+  .union(
+    [
+      map(
+        {
+          slack: secret(
+            `Where the URL of an incoming webhook of Slack, or of a chat that takes the same, stands: ${SECRET_REF_TEXT}.`,
+          ),
+        },
+        'A channel of a chat.',
+      ),
+      map(
+        {
+          webhook: secret(`Where the URL stands: ${SECRET_REF_TEXT}.`),
+          secret: secret(`Where the key stands that signs what is sent, at least 16 characters: ${SECRET_REF_TEXT}.`),
+        },
+        'A program of your own, told as JSON.',
+      ),
+    ],
+    { error: 'a map with slack, or one with webhook and secret' },
+  )
+  .meta({ description: 'Who is told.' });
+
 export const inventorySchema = map(
   {
     site: label('the name of the site', 'Name of the site. The workers of a site serve the queues of this name.'),
+    notify: list(receiver, 10, {
+      expected: 'a list of 1 to 10 receivers, each a map with slack, or one with webhook and secret',
+      description:
+        'Who is told when a run begins, asks, is answered, reboots, needs a person or ends: docs/notifications.md.',
+    }).exactOptional(),
     mirrors: map(
       {
         apt: mirror('Ubuntu packages.').exactOptional(),

@@ -8,7 +8,7 @@ import { EXPECTED_SECRET } from './fields.js';
 import { notBuiltKey, notBuiltValue } from './not-built.js';
 import { PCI_ADDRESS } from './pci-address.js';
 import { type FieldPath, pathText, shown } from './problem.js';
-import { BMC_BRANCHES, inventorySchema } from './schema.js';
+import { BRANCHES, inventorySchema } from './schema.js';
 import type { InventorySource } from './source.js';
 
 type Issue = z.core.$ZodIssue;
@@ -28,10 +28,10 @@ function locatedIssues(value: unknown): readonly Located[] {
   return (inventorySchema.safeParse(value).error?.issues ?? []).flatMap((issue) => locate(value, issue, []));
 }
 
-/** Issues of `bmc` are those of the branch that was meant. */
+/** Issues of a union are those of the branch that was meant. */
 function locate(value: unknown, issue: Issue, above: FieldPath): readonly Located[] {
   const path = [...above, ...issue.path.map((key) => (typeof key === 'number' ? key : String(key)))];
-  const branch = issue.code === 'invalid_union' ? branchOf(at(value, path), issue.errors) : null;
+  const branch = issue.code === 'invalid_union' ? branchOf(path, at(value, path), issue.errors) : null;
   return branch === null ? [{ issue, path }] : branch.flatMap((inner) => locate(value, inner, path));
 }
 
@@ -99,12 +99,13 @@ function unquotedAddresses(source: InventorySource): readonly string[] {
   });
 }
 
-/** The branch of `bmc` that was meant, by its own key. */
-function branchOf(value: unknown, errors: readonly (readonly Issue[])[]): readonly Issue[] | null {
+/** The branch that was meant, by its own key. */
+function branchOf(path: FieldPath, value: unknown, errors: readonly (readonly Issue[])[]): readonly Issue[] | null {
   if (typeof value !== 'object' || value === null) return null;
-  const [meant, another] = BMC_BRANCHES.filter((key) => key in value);
+  const branches = BRANCHES[String(path.findLast((part) => typeof part === 'string'))] ?? [];
+  const [meant, another] = branches.filter((key) => key !== null && key in value);
   if (meant === undefined || another !== undefined) return null;
-  return errors[1 + BMC_BRANCHES.indexOf(meant)] ?? null;
+  return errors[branches.indexOf(meant)] ?? null;
 }
 
 function at(value: unknown, path: FieldPath): unknown {

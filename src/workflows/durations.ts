@@ -9,4 +9,6 @@ export const secondsOf = {
   needsHandsReminder: 8 * HOUR,
   /** A parked phase holds a GPU server idle: remind often. */
   parkedReminder: 4 * HOUR,
+  /** A receiver that is being restarted is back within it. */
+  lastAnnouncements: 60,
 } as const;

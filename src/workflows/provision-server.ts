@@ -15,6 +15,7 @@ import { OUTCOMES, type Outcome } from '../domain/run/outcomes.js';
 import { PHASES, phaseOf, type PhaseName } from '../domain/run/phases.js';
 import { stepsOf } from '../domain/run/steps.js';
 import { call } from './act.js';
+import { announce, lastAnnouncements } from './announce.js';
 import { approvedDisks } from './disk-gate.js';
 import { secondsOf } from './durations.js';
 import { keptFindings, provisionedFindings } from './findings.js';
@@ -28,6 +29,7 @@ import { Saga, runStep, verifyStep } from './saga.js';
 export async function provisionServer(input: ProvisionInput): Promise<RunStatus> {
   const run = new Run(input);
   run.listen();
+  announce(run, 'started');
   try {
     await preflight(run);
     await verifyLeftOut(run);
@@ -47,8 +49,16 @@ export async function provisionServer(input: ProvisionInput): Promise<RunStatus>
     await CancellationScope.nonCancellable(() => closeFailed(run, error));
     throw isCancellation(error) ? error : outcomeFailure(run, error);
   }
-  await condition(allHandlersFinished);
+  // A cancel that comes now comes too late.
+  await CancellationScope.nonCancellable(() => finish(run));
   return run.status();
+}
+
+/** Whoever sent a message has its answer, and people are told. */
+async function finish(run: Run): Promise<void> {
+  announce(run, 'outcome');
+  await lastAnnouncements(run);
+  await condition(allHandlersFinished);
 }
 
 async function preflight(run: Run): Promise<void> {
@@ -195,7 +205,7 @@ async function closeFailed(run: Run, error: unknown): Promise<void> {
   else await release(run);
   run.findings.push(...keptFindings(run));
   run.setOutcome(outcome);
-  await condition(allHandlersFinished);
+  await finish(run);
 }
 
 /** Which of the closed set of outcomes a failure is. */

@@ -4,6 +4,7 @@
  */
 import { condition } from '@temporalio/workflow';
 import type { QuestionKind, Receipt } from '../domain/run/questions.js';
+import { announce, OPENED } from './announce.js';
 import { fail } from './failure.js';
 import { now, type Run } from './run.js';
 
@@ -34,11 +35,15 @@ export async function ask(run: Run, question: Ask): Promise<Receipt | null> {
     expiresAt: expiresMs === null ? null : new Date(expiresMs).toISOString(),
     reminders: 0,
   });
+  announce(run, OPENED[question.kind]);
   const answered = (): boolean => run.answer !== null;
   try {
     for (;;) {
       const left = expiresMs === null ? Number.POSITIVE_INFINITY : expiresMs - Date.now();
-      if (left <= 0) throw fail('Expired', `nobody decided "${id}" in time`);
+      if (left <= 0) {
+        announce(run, 'expired');
+        throw fail('Expired', `nobody decided "${id}" in time`);
+      }
       const wait = Math.min(left, question.reminderSeconds * 1_000);
       const summary = left <= wait ? `${id} expires` : `remind about ${id}`;
       if (await condition(answered, wait, { summary })) return run.answer;
@@ -49,8 +54,10 @@ export async function ask(run: Run, question: Ask): Promise<Receipt | null> {
       if (!valid) return null;
       if (run.question !== null) run.question = { ...run.question, reminders: run.question.reminders + 1 };
       run.event('reminder', `${id} still waits for an answer: ${question.text}`);
+      announce(run, 'reminder');
     }
   } finally {
+    if (run.answer !== null) announce(run, 'decision');
     run.closeQuestion();
   }
 }

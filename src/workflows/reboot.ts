@@ -7,6 +7,7 @@ import { isCancellation } from '@temporalio/workflow';
 import type { BootOutcome } from '../domain/boot/reboot.js';
 import type { RebootInput } from '../activities/reboot.js';
 import { call } from './act.js';
+import { announce } from './announce.js';
 import { failureType, ranOutOfTime, rethrowBug } from './failure.js';
 import { now, secondsSince, type Run } from './run.js';
 import { currentReboot, LADDER, look, planLadder, take, takeRung } from './rungs.js';
@@ -29,6 +30,7 @@ export async function reboot(run: Run, request: RebootRequest): Promise<BootOutc
   run.event('reboot', `reboot ${input.number} (${request.purpose}) is asked for; boot ${request.oldBootId} ends`);
   const asked = await ask(run, request, input);
   if (!asked) run.event('reboot', 'the host is in another boot already');
+  else if (request.purpose === 'forward') announce(run, 'reboot');
   return awaitBoot(run, input, { mayPush: true });
 }
 
@@ -133,8 +135,11 @@ async function waitForReturn(run: Run, input: RebootInput, seconds: number): Pro
 const answers = (outcome: BootOutcome): boolean => outcome.kind !== 'left-not-back';
 
 function conclude(run: Run, outcome: BootOutcome): BootOutcome {
-  run.rebootStatus = { ...currentReboot(run), outcome };
+  const before = currentReboot(run);
+  run.rebootStatus = { ...before, outcome };
   run.event('back', `${outcome.kind}: ${outcome.evidence}`);
+  // Undo settles once more what the reboot has concluded.
+  if (outcome.kind === 'fell-back' && before.outcome?.kind !== 'fell-back') announce(run, 'fell-back');
   return outcome;
 }
 

@@ -91,6 +91,9 @@ export class Run {
   ordinaryBootId: string | null = null;
   currentPhase: PhaseName | null = null;
   currentStep: string | null = null;
+  /** How many announcements were begun, and how many of them are still being sent. */
+  announced = 0;
+  announcing = 0;
   readonly decisions: Receipt[] = [];
   readonly voided: Record<string, string> = {};
   /** How often each question was asked, by its name. */

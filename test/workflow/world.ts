@@ -12,6 +12,7 @@ import type { RebootInput } from '../../src/activities/reboot.js';
 import type { RestoredInput } from '../../src/activities/restore.js';
 import type { RebootPlan } from '../../src/domain/boot/plan.js';
 import { KNOWN_GOOD_TOKEN, classifyBoot, type BootOutcome } from '../../src/domain/boot/reboot.js';
+import type { AnnounceInput, Announcement } from '../../src/domain/run/announcement.js';
 import type { DiskPlan } from '../../src/domain/cluster/disks.js';
 import { FAILURES, type FailureType } from '../../src/domain/run/failures.js';
 import { PHASE_NAMES } from '../../src/domain/run/phases.js';
@@ -83,6 +84,8 @@ export class World {
   disks: string[] = [];
   /** Digests with which a step was told that it may destroy something. */
   readonly approvals: (string | undefined)[] = [];
+  /** What the receivers of notify have got. */
+  readonly announcements: Announcement[] = [];
   /** Runs inside an activity, for things that happen meanwhile. */
   readonly on = new Map<string, () => void | Promise<void>>();
   /** How many of the next power cycles end between off and on. */
@@ -229,6 +232,12 @@ export class World {
         this.act('commit.close', input, 'change', () => {
           this.committed = true;
           return 'committed';
+        }),
+      // Of no host: nothing of it is read from what steps are told.
+      announce: (input: AnnounceInput & StepInput) =>
+        this.act('announce', input, 'probe', () => {
+          this.announcements.push(input.announcement);
+          return { refused: [] };
         }),
     };
     return { ...steps, ...own } as unknown as AllActivities;

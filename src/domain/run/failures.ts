@@ -72,6 +72,11 @@ export const FAILURES = {
     advice: 'something in the cluster belongs to somebody else or has another version',
   },
   DiskNotEmpty: { retryable: false, advice: 'a disk meant for storage is in use or not empty; it was left alone' },
+  WebhookUnreachable: { retryable: true, advice: 'a receiver of notify does not answer; the run goes on without it' },
+  WebhookRefused: {
+    retryable: false,
+    advice: 'a receiver of notify refuses what it is sent: check its URL; the run goes on without it',
+  },
   AcceptanceFailed: { retryable: false, advice: 'the GPU job failed or its figures are below the minimum' },
   Rejected: { retryable: false, advice: 'a person rejected the question' },
   Expired: { retryable: false, advice: 'nobody decided in time' },

@@ -124,6 +124,19 @@ export const POLICIES = {
     attempts: 1,
     why: 'A second attempt would be a second power cycle, and a person approved two. One whose answer is lost counts as done. A graceful restart is asked for once: a host that hangs ignores it for as long as one asks (seen: a quarter of an hour), and the next rung helps.',
   },
-} as const satisfies Record<StepPolicy | 'undo' | 'await-boot' | 'probe' | 'bmc' | 'bmc-once', ActivityPolicy>;
+  announce: {
+    startToCloseSeconds: MINUTE,
+    scheduleToCloseSeconds: 15 * MINUTE,
+    heartbeatSeconds: MINUTE,
+    firstRetrySeconds: 5,
+    backoff: 2,
+    slowestRetrySeconds: MINUTE,
+    queue: 'watch',
+    why: 'Nothing waits for it but the end of a run, and that for a minute. A receiver that is away longer than this has people who look elsewhere.',
+  },
+} as const satisfies Record<
+  StepPolicy | 'undo' | 'await-boot' | 'probe' | 'bmc' | 'bmc-once' | 'announce',
+  ActivityPolicy
+>;
 
 export type PolicyName = keyof typeof POLICIES;

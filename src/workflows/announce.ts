@@ -1,0 +1,54 @@
+/**
+ * Tells people elsewhere. Nothing waits for it: a receiver that is away never holds a host up. Where nobody is to be told nothing is
+ * scheduled, and that is decided by the run's input, so that it is the same at replay.
+ * @module
+ */
+import { CancellationScope, condition } from '@temporalio/workflow';
+import type { Announcement, Moment } from '../domain/run/announcement.js';
+import type { QuestionKind } from '../domain/run/questions.js';
+import { announcementOf } from '../domain/text/announcement.js';
+import { call } from './act.js';
+import { secondsOf } from './durations.js';
+import { reportFailure, rethrowBug } from './failure.js';
+import type { Run } from './run.js';
+
+/** As the run is at this moment. Cancelling the run does not take it back. */
+export function announce(run: Run, moment: Moment): void {
+  if ((run.input.spec.notify ?? []).length === 0) return;
+  run.announced += 1;
+  run.announcing += 1;
+  const announcement = announcementOf(run.status(), moment, run.announced);
+  void CancellationScope.nonCancellable(() => send(run, announcement));
+}
+
+/** By what kind of question it is. */
+export const OPENED: Readonly<Record<QuestionKind, Moment>> = {
+  reboot: 'gate-open',
+  disks: 'gate-open',
+  parked: 'parked',
+  'needs-hands': 'needs-hands',
+};
+
+async function send(run: Run, announcement: Announcement): Promise<void> {
+  const { notify = [] } = run.input.spec;
+  const { moment } = announcement;
+  try {
+    const options = { site: run.site, policy: 'announce', summary: `tell people: ${moment}` } as const;
+    const { refused } = await call('announce', { notify, announcement }, options);
+    for (const reason of refused) run.event('announce', `${moment}: ${reason}`);
+  } catch (error) {
+    rethrowBug(error);
+    run.event('announce', `${moment} was not delivered: ${reportFailure(error, null, null).message}`);
+  } finally {
+    run.announcing -= 1;
+  }
+}
+
+/** Before the run closes, which ends what is still being sent. Bounded: who started the run waits for its end. Call in a non-cancellable scope. */
+export async function lastAnnouncements(run: Run): Promise<void> {
+  if (run.announcing === 0) return;
+  const limit = secondsOf.lastAnnouncements * 1_000;
+  const summary = 'give up what could not be delivered';
+  if (await condition(() => run.announcing === 0, limit, { summary })) return;
+  run.event('announce', `the run ends with ${run.announcing} of ${run.announced} announcements not delivered`);
+}
