@@ -28,8 +28,8 @@ const entry = (number: number, change: Partial<AuditEntry> = {}): AuditEntry => 
 const open = (redact = (text: string): string => text) => createAuditLog({ path, redact });
 const entries = (file = path): unknown[] =>
   readFileSync(file, 'utf8')
-    .trimEnd()
     .split('\n')
+    .filter((line) => line !== '')
     .map((line) => JSON.parse(line));
 
 describe('the audit record', () => {

@@ -45,7 +45,7 @@ async function write(path: string, json: string): Promise<void> {
   }
 }
 
-/** False after a crash or a full disk in the middle of a line. */
+/** False after a crash or a full disk in the middle of a line, and while another worker writes: then an empty line comes between. */
 async function endsWhole(file: FileHandle, size: number): Promise<boolean> {
   if (size === 0) return true;
   const { buffer } = await file.read(Buffer.alloc(1), 0, 1, size - 1);
