@@ -15,6 +15,7 @@ import type { ProvisionInput, RunEvent } from './domain/run/messages.js';
 import type { Choice, Decision, Receipt } from './domain/run/questions.js';
 import type { ListedRun, RunView } from './domain/run/view.js';
 import type { ServerSpec } from './domain/spec.js';
+import type { VerifyInput, VerifyReport, VerifySchedule } from './domain/verify.js';
 
 export { ClientError, type ClientErrorKind } from './client/client-error.js';
 export { LISTED_RUNS_LIMIT, type ListFilter } from './client/list-runs.js';
@@ -65,6 +66,12 @@ export interface ProvisionClient {
   decide(server: string, choice: Choice, decision: Decision): Promise<Receipt>;
   /** Reads the host and says what a run would do; changes nothing. Kind `refused` when it can't be read. */
   plan(spec: ServerSpec): Promise<PlanPreview>;
+  /** Reads what runs have made on the server and says what has drifted; changes nothing. Kind `refused` when it can't be read. */
+  verify(input: VerifyInput): Promise<VerifyReport>;
+  /** The same at intervals, by a schedule of Temporal; one that is there is replaced. Says what it reads back as. */
+  scheduleVerify(input: VerifyInput, everySeconds: number): Promise<VerifySchedule>;
+  /** Kind `not-found` when there is no such schedule. */
+  unscheduleVerify(server: string): Promise<void>;
   /** Asks the run to undo the phase it is in and end. Returns when the request is recorded, not when it is done. */
   cancel(server: string): Promise<void>;
   /** Waits, without limit, until the run is over. */

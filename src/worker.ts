@@ -23,6 +23,7 @@ import { restoreActivities } from './activities/restore.js';
 import { storageActivities } from './activities/storage.js';
 import { createNotifier } from './adapters/notify/index.js';
 import { redactor } from './adapters/secrets/index.js';
+import { verifyActivities } from './activities/verify.js';
 import { loadDataConverter } from './codec/data-converter.js';
 import { hostQueue, watchQueue, WORKFLOW_QUEUE } from './domain/run/messages.js';
 import type { PhaseName } from './domain/run/phases.js';
@@ -73,6 +74,7 @@ export function createActivities(warn: (text: string) => void = () => undefined)
       ...storageActivities(adapters),
       ...planActivities(adapters, STEP_TABLES),
       ...announceActivities(createNotifier({ secrets: adapters.secrets })),
+      ...verifyActivities(adapters),
     }),
     close,
   };

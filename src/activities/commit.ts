@@ -19,7 +19,7 @@ import { generatedDefault, setTrialOrder } from './host/boot.js';
 import { CONFIRM_BOOT } from './host/boot-scripts.js';
 import { bootedCopy } from './host/known-good-copy.js';
 import { checkGrubScript } from './host/known-good-default.js';
-import { writeLedgerState } from './host/ledger.js';
+import { noteCommitted, writeLedgerState } from './host/ledger.js';
 
 /** The dead-man looks every few seconds; after this long it must have seen the confirmation. */
 const DEAD_MAN_STOPS_WITHIN_MS = 60_000;
@@ -121,6 +121,7 @@ async function close(ctx: StepContext): Promise<string> {
   for (const path of [DEAD_MAN_UNIT_PATH, DEAD_MAN_SCRIPT_PATH]) await ctx.host.removeFile(path, 'commit.close');
   await ctx.host.change(['systemctl', 'daemon-reload']);
   await unmaskTimers(ctx);
+  await noteCommitted(ctx.host);
   await writeLedgerState(ctx.host, { run: ctx.run.id, state: 'committed', at: new Date().toISOString() });
   return 'committed';
 }

@@ -50,7 +50,7 @@ const APT_TIMERS = ['apt-daily.timer', 'apt-daily-upgrade.timer'];
 const KERNEL_METAPACKAGES = ['generic', 'nvidia'].flatMap((flavour) =>
   ['linux', 'linux-image', 'linux-headers'].map((part) => `${part}-${flavour}*`),
 );
-const NOTE_HELD = 'held-packages';
+export const NOTE_HELD = 'held-packages';
 const NOTE_MASKED = 'masked-timers';
 /** `sha256 path` of each image this run built. Its absence says that a build never finished. */
 const NOTE_BUILT = 'built-images';
@@ -366,7 +366,8 @@ function deadManFiles(ctx: StepContext): readonly FileContent[] {
   ];
 }
 
-function wantedImage(ctx: Pick<StepContext, 'spec'>): Parameters<typeof imageProblems>[1] {
+/** What every image must hold. */
+export function wantedImage(ctx: Pick<StepContext, 'spec'>): Parameters<typeof imageProblems>[1] {
   return { hookSha256: sha256(hookFile(ctx).content), launcherSha256: sha256(LAUNCHER), hookName, launcherName };
 }
 

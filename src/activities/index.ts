@@ -11,6 +11,7 @@ import type { IsolationActivities } from './isolation-state.js';
 import type { RebootActivities } from './reboot.js';
 import type { RestoreActivities } from './restore.js';
 import type { StorageActivities } from './storage.js';
+import type { VerifyActivities } from './verify.js';
 
 export type StepActivities = Record<StepName | `${StepName}.verify` | `${StepName}.undo`, StepActivity>;
 
@@ -26,4 +27,5 @@ export type AllActivities = StepActivities &
   IsolationActivities &
   StorageActivities &
   AnnounceActivities &
-  PlanActivities;
+  PlanActivities &
+  VerifyActivities;

@@ -2,17 +2,14 @@
  * Phase 1: reads the facts of the host and judges them. Changes nothing, also when it blocks.
  * @module
  */
-import type { TruthBaseline } from '../domain/gpu/truth-table.js';
 import { plural } from '../domain/preflight/check.js';
 import { judge, type PreflightReport } from '../domain/preflight/checks.js';
 import type { StepResult } from '../domain/run/steps.js';
 import { ProvisionError } from '../ports/failure.js';
 import type { PhaseSteps, StepContext } from './define-step.js';
 import { readHostFacts } from './host/facts.js';
-import { readLedgerState, readNote } from './host/ledger.js';
-
-/** In the ledger: how the host was before the first run that changed it and did not end, as JSON. */
-export const NOTE_BASELINE = 'baseline';
+import { readLedgerState } from './host/ledger.js';
+import { notedBaseline } from './host/open-ledger.js';
 
 /** Facts, verdicts and the baseline that later phases compare with. */
 export async function preflight(ctx: StepContext): Promise<PreflightReport> {
@@ -20,22 +17,8 @@ export async function preflight(ctx: StepContext): Promise<PreflightReport> {
   const report = judge(facts, ctx.spec);
   if (facts.ledger.state !== 'open') return report;
   // A run that was lost may have left GPUs on vfio-pci. How the host was before it, only its ledger knows.
-  const noted = await notedBaseline(ctx);
+  const noted = (await readLedgerState(ctx.host))?.state === 'open' ? await notedBaseline(ctx.host) : null;
   return noted === null ? report : { ...report, baseline: noted };
-}
-
-async function notedBaseline(ctx: StepContext): Promise<TruthBaseline | null> {
-  if ((await readLedgerState(ctx.host))?.state !== 'open') return null;
-  const [line] = (await readNote(ctx.host, NOTE_BASELINE)) ?? [];
-  if (line === undefined) return null;
-  try {
-    const value = JSON.parse(line) as Partial<TruthBaseline>;
-    const { linkWidths, failedUnits, nativeDrivers } = value;
-    if (linkWidths && nativeDrivers && Array.isArray(failedUnits)) return { linkWidths, failedUnits, nativeDrivers };
-  } catch {
-    // Falls through: a garbled note is reported, never replaced by what is there now.
-  }
-  throw new ProvisionError('OutputUnexpected', `the note "${NOTE_BASELINE}" of the ledger is garbled`);
 }
 
 async function check(ctx: StepContext): Promise<Omit<StepResult, 'changed'>> {

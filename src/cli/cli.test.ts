@@ -9,9 +9,11 @@ import {
   scriptedClient,
   type ScriptedClient,
 } from '../../test/golden/scripted-client.js';
+import { asProvisioned, drifted, heldByRun } from '../../test/golden/verify.js';
 import { ClientError } from '../client.js';
 import { OUTCOMES } from '../domain/run/outcomes.js';
 import { PHASE_NAMES } from '../domain/run/phases.js';
+import { VERIFIED_PHASES } from '../domain/verify.js';
 import { EXAMPLE, ExampleSite } from '../inventory/example-site.js';
 import { gpuProvision, startProvision } from './program.js';
 import { runCli } from './run-cli.js';
@@ -70,6 +72,10 @@ describe('bad input ends with 2, says what would be right, and never reaches Tem
     ['gpu-provision status h100-01 h100-02', /too many arguments/],
     ['gpu-provision approve h100-01', /--digest is missing: review the plan \(gpu-provision status h100-01\)/],
     ['gpu-provision cancel h100-01 --confirm h100-02', /--confirm h100-02 is not the server's name, h100-01/],
+    ['gpu-provision verify h100-01 --phases preflight', /there is no phase "preflight"; expected some of node-prep/],
+    ['gpu-provision verify h100-01 --schedule daily', /--schedule: "daily" is no interval; expected 10m or longer/],
+    ['gpu-provision verify h100-01 --schedule 60s', /--schedule: "60s" is no interval; expected 10m or longer/],
+    ['gpu-provision verify h100-01 --schedule 24h --unschedule', /--schedule and --unschedule: give one of them/],
     ['gpu-provision inventory check /nowhere/inventory.yaml', /there is no such file/],
     ['gpu-provision set-current-version', /required option '--deployment <name>' not specified/],
     [
@@ -111,6 +117,37 @@ describe('set-current-version', () => {
     expect(exit).toBe(0);
     expect(client.current).toBe('workers 2');
     expect(io.out()).toContain('new runs go to version 2 of workers; runs under way stay with their version');
+  });
+});
+
+describe('verify', () => {
+  const cases = [
+    { report: asProvisioned, exit: 0, says: 'AS PROVISIONED  h100-01' },
+    { report: drifted, exit: 10, says: 'do not boot it: update-initramfs -u -k 6.8.0-62-generic' },
+    { report: heldByRun, exit: 9, says: 'run 0197c1d2-5d1e holds the host' },
+  ];
+
+  it.each(cases)('that finds $report.verdict ends with $exit', async ({ report, exit, says }) => {
+    const shown = await cli('gpu-provision verify h100-01', { verified: report });
+    expect(shown.exit).toBe(exit);
+    expect(shown.io.out()).toContain(says);
+    expect(shown.client.verified).toMatchObject([{ spec: { name: 'h100-01' }, phases: VERIFIED_PHASES }]);
+    const json = await cli('gpu-provision verify h100-01 --phases gpu-isolation,k3s --json', { verified: report });
+    expect(json.client.verified).toMatchObject([{ phases: ['k3s', 'gpu-isolation'] }]);
+    expect(JSON.parse(json.io.out())).toEqual({ ...report, exit });
+  });
+
+  it('is put on a schedule, and taken off it', async () => {
+    const { exit, io, client } = await cli('gpu-provision verify h100-01 --schedule 24h');
+    expect(exit).toBe(0);
+    expect(client.schedules).toEqual(new Map([['h100-01', 86_400]]));
+    expect(client.verified).toEqual([]);
+    expect(io.out()).toContain('h100-01 is verified every 1 d, next Sun 29 Nov 00:00Z');
+    const off = await cli('gpu-provision verify h100-01 --unschedule');
+    expect({ exit: off.exit, error: off.io.err() }).toEqual({
+      exit: 2,
+      error: 'there is no schedule verify/h100-01\n',
+    });
   });
 });
 

@@ -2,19 +2,18 @@ import { PHASE_NAMES, type PhaseName } from '../domain/run/phases.js';
 import { didYouMean } from '../inventory/did-you-mean.js';
 import { UsageError } from './exit.js';
 
-/** `--phases preflight,k3s` in the order in which phases run; all of them without the option. */
-export function phasesOption(list: string | undefined): readonly PhaseName[] {
-  if (list === undefined) return PHASE_NAMES;
+/** `--phases preflight,k3s` in the order in which phases run; all that there are for the command without the option. */
+export function phasesOption(
+  list: string | undefined,
+  there: readonly PhaseName[] = PHASE_NAMES,
+): readonly PhaseName[] {
+  if (list === undefined) return there;
   const asked = list.split(',').map((name) => name.trim());
   for (const name of asked) {
-    if (!isPhase(name)) {
-      const hint = didYouMean(name, PHASE_NAMES);
-      throw new UsageError(`--phases: there is no phase "${name}"; expected some of ${PHASE_NAMES.join(',')}${hint}`);
+    if (!there.some((known) => known === name)) {
+      const hint = didYouMean(name, there);
+      throw new UsageError(`--phases: there is no phase "${name}"; expected some of ${there.join(',')}${hint}`);
     }
   }
-  return PHASE_NAMES.filter((name) => asked.includes(name));
-}
-
-function isPhase(name: string): name is PhaseName {
-  return PHASE_NAMES.some((known) => known === name);
+  return there.filter((name) => asked.includes(name));
 }

@@ -4,6 +4,7 @@
  */
 import { Command, Option } from 'commander';
 import { PHASE_NAMES } from '../domain/run/phases.js';
+import { VERIFIED_PHASES } from '../domain/verify.js';
 import { cancel } from './commands/cancel.js';
 import { codecServer } from './commands/codec-server.js';
 import { approve, reject, resume } from './commands/decide.js';
@@ -15,6 +16,7 @@ import { report } from './commands/report.js';
 import { setCurrentVersion } from './commands/set-current-version.js';
 import { start } from './commands/start.js';
 import { status } from './commands/status.js';
+import { verify } from './commands/verify.js';
 import { watch } from './commands/watch.js';
 import { limitOption, worker } from './commands/worker.js';
 import { WORKER_LIMITS } from '../worker-limits.js';
@@ -26,7 +28,8 @@ export type Done = (exit: number) => void;
 
 const EXIT_CODES = `
 Exit codes: 0 done  1 bug  2 bad input  3 restored  4 needs hands  5 rejected or expired  6 incomplete  7 refused
-            8 Temporal or worker unreachable (the run is unaffected)  9 already running  130 view left, the run goes on`;
+            8 Temporal or worker unreachable (the run is unaffected)  9 already running  10 drift
+            130 view left, the run goes on`;
 
 type Options = Readonly<Record<string, unknown>>;
 type Run<A> = (deps: Deps, args: A) => Promise<number>;
@@ -78,6 +81,15 @@ export function gpuProvision(deps: Deps, done: Done): Command {
       "the server's name, instead of a question",
     ),
     cancel,
+  );
+
+  bind(
+    server('verify', 'say what is not as the runs left it; changes nothing')
+      .addOption(inventoryOption())
+      .option('--phases <list>', `only what these left, separated by commas: ${VERIFIED_PHASES.join(',')}`)
+      .option('--schedule <interval>', 'have it done at this interval from now on: 24h')
+      .option('--unschedule', 'no more at intervals', false),
+    verify,
   );
 
   const serving = program

@@ -4,6 +4,7 @@
  */
 import {
   isGrpcServiceError,
+  ScheduleNotFoundError,
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
@@ -82,6 +83,9 @@ export function clientError(error: unknown, { server, address }: CallContext): u
       `Temporal at ${address} has no namespace ${error.namespace}: set TEMPORAL_NAMESPACE`,
       cause,
     );
+  }
+  if (error instanceof ScheduleNotFoundError) {
+    return new ClientError('not-found', `there is no schedule ${error.scheduleId}`, cause);
   }
   if (error instanceof WorkflowNotFoundError) {
     return new ClientError('not-found', `there is no run of ${server}, or it is over`, cause);

@@ -2,7 +2,13 @@
  * The client over a connection to Temporal.
  * @module
  */
-import { ApplicationFailure, type Client, type Connection, WorkflowFailedError } from '@temporalio/client';
+import {
+  ApplicationFailure,
+  type Client,
+  type Connection,
+  WorkflowFailedError,
+  type WorkflowStartOptions,
+} from '@temporalio/client';
 import type { PlanPreview } from '../domain/preflight.js';
 import {
   hostQueue,
@@ -12,6 +18,8 @@ import {
   type ProvisionInput,
   QUERIES,
   type RunStatus,
+  VERIFY_WORKFLOW_TYPE,
+  verifyWorkflowId,
   watchQueue,
   WORKFLOW_QUEUE,
   WORKFLOW_TYPE,
@@ -20,6 +28,7 @@ import {
 import type { Choice, Decision, Receipt } from '../domain/run/questions.js';
 import type { Contact, ListedRun, RunView, WorkflowState } from '../domain/run/view.js';
 import type { ServerSpec } from '../domain/spec.js';
+import type { VerifyInput, VerifyReport, VerifySchedule } from '../domain/verify.js';
 import type { ProvisionClient, Sighting, StartedRun, WatchOptions } from '../client.js';
 import { CodecError } from '../codec/key-ring.js';
 import { ClientError, clientError, rootMessage } from './client-error.js';
@@ -27,6 +36,7 @@ import { knownRun, STATES } from './known-run.js';
 import { type ListFilter, listRuns } from './list-runs.js';
 import { newEvents } from './new-events.js';
 import { startOptions } from './start-options.js';
+import { scheduleVerify, unscheduleVerify, verifyOptions } from './verify.js';
 
 /** A person waits: a server that doesn't answer is told within seconds. */
 const CALL_LIMIT_MS = 5_000;
@@ -95,32 +105,25 @@ export class TemporalProvisionClient implements ProvisionClient {
   }
 
   async plan(spec: ServerSpec): Promise<PlanPreview> {
-    for (const queue of [WORKFLOW_QUEUE, watchQueue(spec.site)]) {
-      if ((await this.workersPolling(queue)) > 0) continue;
-      throw new ClientError(
-        'no-worker',
-        `no worker polls ${queue}: start one with  gpu-provision worker --site ${spec.site}`,
-      );
-    }
     const input: PlanInput = { spec };
-    const handle = await this.call(spec.name, () =>
-      this.client.workflow.start(PLAN_WORKFLOW_TYPE, {
-        workflowId: planWorkflowId(spec.name),
-        taskQueue: WORKFLOW_QUEUE,
-        args: [input],
-        // Whoever asks twice at once gets the same answer; the host is read once.
-        workflowIdConflictPolicy: 'USE_EXISTING',
-        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-        staticSummary: `plan ${spec.name}: read-only`,
-        memo: { site: spec.site, cluster: spec.cluster.name },
-      }),
-    );
-    try {
-      return (await handle.result()) as PlanPreview;
-    } catch (error) {
-      if (error instanceof WorkflowFailedError) throw new ClientError('refused', rootMessage(error), { cause: error });
-      throw clientError(error, { server: spec.name, address: this.address });
-    }
+    return this.answer(spec, PLAN_WORKFLOW_TYPE, {
+      workflowId: planWorkflowId(spec.name),
+      args: [input],
+      staticSummary: `plan ${spec.name}: read-only`,
+      memo: { site: spec.site, cluster: spec.cluster.name },
+    });
+  }
+
+  async verify(input: VerifyInput): Promise<VerifyReport> {
+    return this.answer(input.spec, VERIFY_WORKFLOW_TYPE, verifyOptions(input));
+  }
+
+  async scheduleVerify(input: VerifyInput, everySeconds: number): Promise<VerifySchedule> {
+    return this.call(input.spec.name, () => scheduleVerify(this.client, input, everySeconds));
+  }
+
+  async unscheduleVerify(server: string): Promise<void> {
+    await this.call(`schedule ${verifyWorkflowId(server)}`, () => unscheduleVerify(this.client, server));
   }
 
   async cancel(server: string): Promise<void> {
@@ -166,6 +169,36 @@ export class TemporalProvisionClient implements ProvisionClient {
 
   async close(): Promise<void> {
     await this.connection.close();
+  }
+
+  /** Starts a workflow that reads and answers, and waits for the answer. */
+  private async answer<T>(
+    spec: ServerSpec,
+    type: string,
+    options: Omit<WorkflowStartOptions, 'taskQueue'>,
+  ): Promise<T> {
+    for (const queue of [WORKFLOW_QUEUE, watchQueue(spec.site)]) {
+      if ((await this.workersPolling(queue)) > 0) continue;
+      throw new ClientError(
+        'no-worker',
+        `no worker polls ${queue}: start one with  gpu-provision worker --site ${spec.site}`,
+      );
+    }
+    const handle = await this.call(spec.name, () =>
+      this.client.workflow.start(type, {
+        ...options,
+        taskQueue: WORKFLOW_QUEUE,
+        // Whoever asks twice at once gets the same answer; the host is read once.
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      }),
+    );
+    try {
+      return (await handle.result()) as T;
+    } catch (error) {
+      if (error instanceof WorkflowFailedError) throw new ClientError('refused', rootMessage(error), { cause: error });
+      throw clientError(error, { server: spec.name, address: this.address });
+    }
   }
 
   private handle(server: string): ReturnType<Client['workflow']['getHandle']> {

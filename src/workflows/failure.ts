@@ -9,6 +9,7 @@ import {
   TimeoutFailure,
   isCancellation,
 } from '@temporalio/workflow';
+import type { TruthTable } from '../domain/gpu/truth-table.js';
 import { isFailureType } from '../domain/run/failures.js';
 import type { FailureReport } from '../domain/run/messages.js';
 import type { PhaseName } from '../domain/run/phases.js';
@@ -54,6 +55,13 @@ export function reportFailure(error: unknown, phase: PhaseName | null, step: str
 export function factsOf(error: unknown): Pick<StepResult, 'facts'> {
   const found: unknown = rootFailure(error)?.details?.[0];
   return typeof found === 'object' && found !== null && Object.keys(found).length > 0 ? { facts: { ...found } } : {};
+}
+
+/** The truth table that an IsolationNotVerified carries; null for every other failure. */
+export function tableOf(error: unknown): TruthTable | null {
+  const root = rootFailure(error);
+  if (root?.type !== 'IsolationNotVerified') return null;
+  return (root.details?.[0] as { readonly table?: TruthTable } | undefined)?.table ?? null;
 }
 
 function describe(error: unknown): string {

@@ -1,2 +1,3 @@
 export { planServer } from './plan-server.js';
 export { provisionServer } from './provision-server.js';
+export { verifyServer } from './verify-server.js';

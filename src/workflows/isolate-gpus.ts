@@ -8,12 +8,11 @@ import type { CommitActivities } from '../activities/commit.js';
 import type { IsolationState } from '../activities/isolation-state.js';
 import type { BootOutcome } from '../domain/boot/reboot.js';
 import { trialToken } from '../domain/boot/reboot.js';
-import type { TruthTable } from '../domain/gpu/truth-table.js';
 import { planDifference, type RebootPlan } from '../domain/boot/plan.js';
 import { stepsOf } from '../domain/run/steps.js';
 import { call } from './act.js';
 import { approved } from './approval.js';
-import { fail, failureType, reportFailure, rethrowBug, rootFailure } from './failure.js';
+import { fail, failureType, reportFailure, rethrowBug, tableOf } from './failure.js';
 import { reboot } from './reboot.js';
 import { needsHands, restoreHost, type Staged } from './restore-host.js';
 import type { Run } from './run.js';
@@ -156,13 +155,6 @@ async function verifyDevices(run: Run, scheduleToCloseSeconds: number): Promise<
     throw error;
   }
   run.event('verified', `${run.truthTable.rows.length} of ${run.truthTable.rows.length} GPUs on vfio-pci`);
-}
-
-/** The truth table that an IsolationNotVerified carries; null for every other failure. */
-function tableOf(error: unknown): TruthTable | null {
-  const root = rootFailure(error);
-  if (root?.type !== 'IsolationNotVerified') return null;
-  return (root.details?.[0] as { readonly table?: TruthTable } | undefined)?.table ?? null;
 }
 
 /** A cluster that was there before the reboot must be back after it; its API takes a while. */

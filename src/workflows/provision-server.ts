@@ -13,7 +13,7 @@ import {
 import type { ProvisionInput, RunStatus } from '../domain/run/messages.js';
 import { OUTCOMES, type Outcome } from '../domain/run/outcomes.js';
 import { PHASES, phaseOf, type PhaseName } from '../domain/run/phases.js';
-import { stepsOf } from '../domain/run/steps.js';
+import { lastingSteps, stepsOf } from '../domain/run/steps.js';
 import { call } from './act.js';
 import { announce, lastAnnouncements } from './announce.js';
 import { approvedDisks } from './disk-gate.js';
@@ -103,8 +103,7 @@ async function verifyPhase(run: Run, name: PhaseName): Promise<void> {
     if (!state.isolated) throw fail('Blocked', state.why);
     return;
   }
-  // The lock is taken by every run for itself.
-  for (const step of stepsOf(name).filter((s) => s.name !== 'preparation.claim-host')) await verifyStep(run, step);
+  for (const step of lastingSteps(name)) await verifyStep(run, step);
 }
 
 /** Whatever phases are selected: nothing changes the host before this run owns it. */

@@ -10,6 +10,7 @@ import type { PlanPreview } from '../../src/domain/preflight.js';
 import type { ProvisionInput } from '../../src/domain/run/messages.js';
 import type { Choice, Decision } from '../../src/domain/run/questions.js';
 import type { ListedRun, RunView } from '../../src/domain/run/view.js';
+import type { VerifyInput, VerifyReport } from '../../src/domain/verify.js';
 import { approval } from './runs.js';
 
 export interface Script {
@@ -17,6 +18,7 @@ export interface Script {
   readonly views?: readonly RunView[];
   readonly preview?: PlanPreview;
   readonly runs?: readonly ListedRun[];
+  readonly verified?: VerifyReport;
   /** How each call fails. */
   readonly fails?: Partial<Record<keyof ProvisionClient, ClientError>>;
   readonly workers?: number;
@@ -29,6 +31,9 @@ export interface ScriptedClient extends ProvisionClient {
   readonly decided: { readonly choice: Choice; readonly decision: Decision }[];
   readonly cancelled: string[];
   readonly listed: ListFilter[];
+  readonly verified: VerifyInput[];
+  /** Seconds by server. */
+  readonly schedules: Map<string, number>;
   closed: boolean;
   /** `DEPLOYMENT BUILD-ID` that was made current. */
   current: string | null;
@@ -52,6 +57,8 @@ export function scriptedClient(script: Script): ScriptedClient {
     decided: [],
     cancelled: [],
     listed: [],
+    verified: [],
+    schedules: new Map(),
     closed: false,
     current: null,
     async start(input, options) {
@@ -89,6 +96,21 @@ export function scriptedClient(script: Script): ScriptedClient {
       may('plan');
       if (script.preview === undefined) throw new ClientError('no-worker', 'no worker polls provision');
       return script.preview;
+    },
+    async verify(input) {
+      may('verify');
+      client.verified.push(input);
+      if (script.verified === undefined) throw new ClientError('no-worker', 'no worker polls provision');
+      return script.verified;
+    },
+    async scheduleVerify({ spec }, everySeconds) {
+      may('scheduleVerify');
+      client.schedules.set(spec.name, everySeconds);
+      return { scheduleId: `verify/${spec.name}`, everySeconds, next: '2026-11-29T00:00:00Z' };
+    },
+    async unscheduleVerify(server) {
+      may('unscheduleVerify');
+      if (!client.schedules.delete(server)) throw new ClientError('not-found', `there is no schedule verify/${server}`);
     },
     async cancel(server) {
       may('cancel');

@@ -18,15 +18,17 @@ import {
   type SimulatedHostOptions,
 } from '../../lab/rack/index.js';
 import { PHASE_NAMES, type PhaseName } from '../../src/domain/run/phases.js';
+import { VERIFY_WORKFLOW_TYPE, verifyWorkflowId } from '../../src/domain/run/messages.js';
 import type { ServerSpec } from '../../src/domain/spec.js';
+import type { VerifyReport } from '../../src/domain/verify.js';
 import { createActivities, type Activities } from '../../src/worker.js';
 import { ProvisionRun } from '../support/provision-run.js';
 import { serve } from '../support/serve.js';
 import { serverSpec } from '../support/server-spec.js';
+import { replayHistory } from '../workflow/histories.js';
 
 /** What a run on the rack takes on a busy machine with two cores, many times over. */
 const LIMIT_MS = 100_000;
-const PATIENCE = { lookEveryMs: 100, limitMs: LIMIT_MS };
 const FORCE_MS = 5_000;
 
 /** Only what GPU isolation needs: phases 5 to 8 have tests of their own. */
@@ -37,6 +39,8 @@ export interface SiteOptions {
   readonly faults?: readonly FaultRule[];
   readonly boot?: Partial<ServerSpec['boot']>;
   readonly bmc?: boolean;
+  /** For one thing that is waited for, where a test has a longer limit of its own. */
+  readonly limitMs?: number;
 }
 
 /** One server, its BMC, and a worker for its site. */
@@ -53,6 +57,7 @@ export class Site {
     private readonly connection: Connection,
     private readonly native: NativeConnection,
     private readonly client: Client,
+    private readonly limitMs: number,
   ) {}
 
   static async start(options: SiteOptions = {}): Promise<Site> {
@@ -110,7 +115,7 @@ export class Site {
     const connection = await Connection.connect({ address });
     const native = await NativeConnection.connect({ address });
     const client = new Client({ connection });
-    const it = new Site(rack, host, bmc, spec, directory, connection, native, client);
+    const it = new Site(rack, host, bmc, spec, directory, connection, native, client, options.limitMs ?? LIMIT_MS);
     await it.startWorker();
     return it;
   }
@@ -134,7 +139,19 @@ export class Site {
       args: [{ spec, phases, startedBy: 'op-b@ops2' }],
       workflowIdConflictPolicy: 'FAIL',
     });
-    return new ProvisionRun(handle, PATIENCE);
+    return new ProvisionRun(handle, { lookEveryMs: 100, limitMs: this.limitMs });
+  }
+
+  /** A drift check, on this site's own queue, that is replayed from its history. */
+  async verify(phases: readonly PhaseName[] = ISOLATION): Promise<VerifyReport> {
+    const handle = await this.client.workflow.start(VERIFY_WORKFLOW_TYPE, {
+      workflowId: verifyWorkflowId(this.spec.name),
+      taskQueue: this.spec.site,
+      args: [{ spec: this.spec, phases }],
+    });
+    const report = (await handle.result()) as VerifyReport;
+    await replayHistory(await handle.fetchHistory());
+    return report;
   }
 
   /** Paths, hashes, modes and owners of what isolation may touch. */

@@ -21,6 +21,31 @@ export function isUndoneByIsolation(entry: LedgerEntry): boolean {
   return entry.path.startsWith('/boot/') && !entry.path.startsWith(`${KNOWN_GOOD_DIR}/`);
 }
 
+/** What phase 4 left at each path that it owns, `SHA-256 PATH` or `- PATH`: what verification compares with, and giving back goes by. */
+const NOTE_COMMITTED = 'committed-files';
+
+export async function noteCommitted(host: RemoteHost): Promise<void> {
+  const owned = (await host.ledger()).filter(isUndoneByIsolation);
+  await writeNote(
+    host,
+    NOTE_COMMITTED,
+    owned.map(({ path, current }) => `${current?.sha256 ?? '-'} ${path}`),
+  );
+}
+
+/** Hash by path, null for what was absent; null when nothing was committed, or by a version that did not note it. */
+export async function readCommitted(host: RemoteHost): Promise<ReadonlyMap<string, string | null> | null> {
+  const lines = await readNote(host, NOTE_COMMITTED);
+  if (lines === null) return null;
+  return new Map(
+    lines.map((line) => {
+      const space = line.indexOf(' ');
+      const hash = line.slice(0, space);
+      return [line.slice(space + 1), hash === '-' ? null : hash];
+    }),
+  );
+}
+
 /** Text of a path as it was before this ledger's first change; null when there was no such file, or the ledger doesn't own it. */
 export async function readOriginal(host: RemoteHost, path: string): Promise<string | null> {
   const original = (await host.ledger()).find((entry) => entry.path === path)?.original ?? null;

@@ -17,6 +17,11 @@ export const WORKFLOW_TYPE = 'provisionServer';
 export const PLAN_WORKFLOW_TYPE = 'planServer';
 export const planWorkflowId = (server: string): string => `plan/${server}`;
 
+/** Reads what runs have made and answers with a VerifyReport; changes nothing. Argument: one VerifyInput. */
+export const VERIFY_WORKFLOW_TYPE = 'verifyServer';
+/** Of the schedule too; a run that the schedule starts has its time appended. */
+export const verifyWorkflowId = (server: string): string => `verify/${server}`;
+
 /** Task queue of the workflows. */
 export const WORKFLOW_QUEUE = 'provision';
 /** Task queue of activities that change hosts of a site. */

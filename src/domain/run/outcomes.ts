@@ -16,4 +16,4 @@ export const OUTCOMES = {
 export type Outcome = keyof typeof OUTCOMES;
 
 /** Exit codes of the commands that are not outcomes of a run. */
-export const EXIT = { done: 0, bug: 1, badInput: 2, unreachable: 8, alreadyRunning: 9 } as const;
+export const EXIT = { done: 0, bug: 1, badInput: 2, unreachable: 8, alreadyRunning: 9, drift: 10 } as const;

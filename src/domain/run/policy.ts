@@ -45,6 +45,17 @@ export const POLICIES = {
     queue: 'watch',
     why: 'Reading is safe to repeat. Half an hour covers a network change window; then a person should look.',
   },
+  verify: {
+    startToCloseSeconds: 10 * MINUTE,
+    scheduleToCloseSeconds: 40 * MINUTE,
+    heartbeatSeconds: MINUTE,
+    firstRetrySeconds: 10,
+    backoff: 2,
+    slowestRetrySeconds: 20,
+    attempts: 3,
+    queue: 'watch',
+    why: 'Three looks within half a minute: a pod that restarts is no drift, and what stays away is told soon. Opening big images takes minutes.',
+  },
   change: {
     startToCloseSeconds: 20 * MINUTE,
     scheduleToCloseSeconds: HOUR,
@@ -135,7 +146,7 @@ export const POLICIES = {
     why: 'Nothing waits for it but the end of a run, and that for a minute. A receiver that is away longer than this has people who look elsewhere.',
   },
 } as const satisfies Record<
-  StepPolicy | 'undo' | 'await-boot' | 'probe' | 'bmc' | 'bmc-once' | 'announce',
+  StepPolicy | 'verify' | 'undo' | 'await-boot' | 'probe' | 'bmc' | 'bmc-once' | 'announce',
   ActivityPolicy
 >;
 

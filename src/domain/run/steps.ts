@@ -281,6 +281,23 @@ export function stepsOf(phase: PhaseName, acceptance?: AcceptanceMode): readonly
     : steps.filter((step) => step.acceptance === undefined || step.acceptance === acceptance);
 }
 
+/** What these claim holds only while a run is under way, or until its commit. */
+const MOMENTARY: readonly string[] = [
+  'preparation.claim-host',
+  'isolation.save-boot-state',
+  'isolation.hold-kernel',
+  'isolation.publish-known-good-default',
+  'isolation.check-saved-images',
+  'isolation.build-images',
+  'isolation.write-dead-man',
+  'isolation.publish-trial-entry',
+] satisfies readonly StepName[];
+
+/** Steps of a phase whose claim stays true after a run, so that it can be read back at any time. */
+export function lastingSteps(phase: PhaseName): readonly Step[] {
+  return stepsOf(phase).filter(({ name }) => !MOMENTARY.includes(name));
+}
+
 /** What a step reports: what was found or made true, read back. Small JSON; no contents of files, no secrets. */
 export interface StepResult {
   /** false when everything was already as wanted. */

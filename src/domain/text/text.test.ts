@@ -17,6 +17,7 @@ import {
   view,
   waiting,
 } from '../../../test/golden/runs.js';
+import { asProvisioned, drifted, heldByRun, rebootedMeanwhile } from '../../../test/golden/verify.js';
 import type { RebootPlan } from '../boot/plan.js';
 import { diskQuestion } from '../cluster/disks.js';
 import type { PlanPreview } from '../preflight.js';
@@ -31,6 +32,7 @@ import { renderList } from './list.js';
 import { renderPreflight } from './preflight.js';
 import { renderReceipt, renderRefusal } from './receipts.js';
 import { renderSummary } from './summary.js';
+import { renderSchedule, renderVerify } from './verify.js';
 import { renderStatus, renderWatch } from './watch.js';
 
 const server = { name: 'h100-01', serial: '5XKQ1P3', address: '192.0.2.11' };
@@ -147,6 +149,11 @@ const SCREENS: Readonly<Record<string, Render>> = {
   ),
   'summary-terminated': (width) => renderSummary(view(null, at('16:10:00'), { workflow: 'terminated' }), width),
   list: (width) => renderList(listed, at('16:10:00'), width),
+  'verify-ok': (width) => renderVerify(asProvisioned, width),
+  'verify-drift': (width) => renderVerify(drifted, width),
+  'verify-busy': (width) => [...renderVerify(heldByRun, width), ...renderVerify(rebootedMeanwhile, width)],
+  'verify-schedule': (width) =>
+    renderSchedule('h100-01', { scheduleId: '', everySeconds: 86_400, next: at('00:00:00') }, width),
   receipts: (width) => [
     ...renderReceipt('h100-01', approval, at('14:40:03'), width),
     ...renderReceipt('h100-01', { ...approval, duplicate: true }, at('15:00:00'), width),
