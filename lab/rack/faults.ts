@@ -38,7 +38,9 @@ export type FaultEffect =
   /** `host-key`: another key from now on. */
   | { readonly kind: 'new-host-key' }
   /** Goes on after so long. */
-  | { readonly kind: 'delay'; readonly ms: number };
+  | { readonly kind: 'delay'; readonly ms: number }
+  /** `program`, `ssh`, `boot`: asked at that moment, and goes on when it resolves. After, over `ssh`: the command has ended and its answer waits. */
+  | { readonly kind: 'hold'; readonly when?: 'before' | 'after'; readonly at: () => Promise<void> };
 
 export interface FaultRule {
   /** Every host when absent. */

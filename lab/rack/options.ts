@@ -139,6 +139,8 @@ export interface SimulatedHost {
   console(): string;
   /** Command lines that came over SSH, newest last; bounded. */
   commands(): readonly string[];
+  /** Command lines of the programs that ran, whoever called them, newest last; bounded. */
+  programs(): readonly string[];
   /** Runs a command as root behind everybody's back. */
   execute(command: string): Promise<{ readonly stdout: string; readonly stderr: string; readonly exitCode: number }>;
   /** Resolves as soon as the predicate holds; asked again after every event of the host. Rejects after the limit (default 10 s). */

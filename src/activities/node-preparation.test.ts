@@ -245,3 +245,33 @@ describe('the known-good copy of a host', PATIENCE, () => {
     await expect(publish.verify(ctx)).rejects.toMatchObject({ type: 'StepNotVerified' });
   });
 });
+
+describe('apt of an earlier attempt that is still at work', PATIENCE, () => {
+  it('is waited for, though dpkg calls its packages installed: what it rebuilds is not built beside it', async () => {
+    const server = await startRackHost();
+    try {
+      const { host, rack } = server;
+      const ctx = server.context('33333333-run');
+      await perform(preparationSteps['preparation.claim-host'], ctx);
+      const install = preparationSteps['preparation.install-packages'];
+      let goOn = (): void => undefined;
+      const released = new Promise<void>((resolve) => (goOn = resolve));
+      rack.faults.add({ at: 'program', match: 'update-initramfs -u', effect: { kind: 'hold', at: () => released } });
+      const first = perform(install, ctx);
+      await host.waitFor(() => rack.faults.struck.length > 0, 'packages that rebuild images', PATIENCE.timeout);
+
+      const looks = (): number => host.commands().filter((line) => line.includes('list-units')).length;
+      const before = looks();
+      let over = false;
+      const second = perform(install, ctx).finally(() => (over = true));
+      await host.waitFor(() => looks() >= before + 2, 'a second look at the units', PATIENCE.timeout);
+      expect(over).toBe(false);
+      goOn();
+      expect(await second).toMatchObject({ changed: false });
+      await first;
+      expect(host.programs().filter((line) => line.startsWith('update-initramfs -u'))).toHaveLength(1);
+    } finally {
+      await server.close();
+    }
+  });
+});

@@ -2,7 +2,7 @@
  * Faults that strike on entering a stage of the boot.
  * @module
  */
-import { delay, forever } from '../machine/clock.js';
+import { delay, forever, held } from '../machine/clock.js';
 import type { Machine } from '../machine/machine.js';
 
 export async function stage(machine: Machine, name: string, commandLine: string, signal: AbortSignal): Promise<void> {
@@ -14,6 +14,8 @@ export async function stage(machine: Machine, name: string, commandLine: string,
       return forever(signal);
     case 'delay':
       return delay(effect.ms, signal);
+    case 'hold':
+      return held(effect.at, signal);
     case 'panic':
       machine.panic(effect.text ?? `fault at ${name}`);
       return forever(signal);

@@ -29,6 +29,11 @@ export function forever(signal: AbortSignal): Promise<never> {
   });
 }
 
+/** Until somebody outside lets it go on. */
+export function held(at: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  return Promise.race([at(), forever(signal)]);
+}
+
 function reasonOf(signal: AbortSignal): Error {
   return signal.reason instanceof Error ? signal.reason : new Error('ended');
 }

@@ -11,7 +11,7 @@ import { BUILTIN_MODULES, KERNEL_MODULES, moduleName } from '../pci/modules.js';
 import type { Call, Program, ProgramResult, Programs } from '../shell/program.js';
 import { Process, type ProcessEnd, type ProcessSpec } from '../shell/process.js';
 import type { SystemManager } from '../systemd/manager.js';
-import { delay, forever } from './clock.js';
+import { delay, forever, held } from './clock.js';
 import type { Machine } from './machine.js';
 import { deviceNodes, procTree, sysTree } from './kernel-files.js';
 import { Locks } from './locks.js';
@@ -146,6 +146,7 @@ export class Kernel {
   async intercept(call: Call, program: Program): Promise<ProgramResult> {
     if (!this.alive) throw new Error('the machine is off');
     const subject = [call.name, ...call.args].join(' ');
+    this.machine.noteProgram(subject);
     const effect = this.machine.strike('program', subject, this.parameters.commandLine);
     switch (effect?.kind) {
       case undefined:
@@ -155,6 +156,11 @@ export class Kernel {
       case 'delay':
         await delay(effect.ms, call.signal);
         return program(call);
+      case 'hold': {
+        const result = effect.when === 'after' ? await program(call) : null;
+        await held(effect.at, call.signal);
+        return result ?? program(call);
+      }
       case 'power-cut':
         if (effect.when === 'after') await program(call);
         this.machine.powerFails(effect.restoreAfterMs);

@@ -29,6 +29,7 @@ import type { BootParameters, Kernel } from './kernel.js';
 
 const MAX_CONSOLE_LINES = 5_000;
 const MAX_COMMANDS = 2_000;
+const MAX_PROGRAMS = 20_000;
 const DEFAULT_WAIT_MS = 10_000;
 const PANIC_MS = 200;
 
@@ -71,6 +72,7 @@ export class Machine implements SimulatedHost {
   private readonly endpoint: SshEndpoint;
   private readonly consoleLines: string[] = [];
   private readonly commandLines: string[] = [];
+  private readonly programLines: string[] = [];
   private readonly watchers = new Set<() => void>();
   private session: AbortController | null = null;
   /** Ends the running boot and says why the next one starts. */
@@ -338,6 +340,11 @@ export class Machine implements SimulatedHost {
     this.changed();
   }
 
+  noteProgram(commandLine: string): void {
+    this.programLines.push(commandLine);
+    if (this.programLines.length > MAX_PROGRAMS) this.programLines.shift();
+  }
+
   changed(): void {
     for (const watcher of this.watchers) watcher();
   }
@@ -420,6 +427,10 @@ export class Machine implements SimulatedHost {
 
   commands(): readonly string[] {
     return [...this.commandLines];
+  }
+
+  programs(): readonly string[] {
+    return [...this.programLines];
   }
 
   async execute(command: string): Promise<{ stdout: string; stderr: string; exitCode: number }> {

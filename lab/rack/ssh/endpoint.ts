@@ -6,14 +6,15 @@
 import { createSocket } from 'node:dgram';
 import { connect, createServer, type Server as NetServer, type Socket } from 'node:net';
 import ssh2, { type Connection, type ServerChannel } from 'ssh2';
+import { held } from '../machine/clock.js';
 import type { Kernel } from '../machine/kernel.js';
 import { makeKeyPair, type KeyPair } from './keys.js';
 
 /** Below the range the kernel gives to outgoing connections, so that nobody takes the port while its host reboots. */
 const FIRST_PORT = 20_000;
 const LAST_PORT = 32_000;
-/** A client that never ends the standard input of a command gets it run without one after this long. */
-const STDIN_WAIT_MS = 2_000;
+/** A client that never ends the standard input of a command gets it run without one after this long. On a busy machine input is seconds late. */
+const STDIN_WAIT_MS = 15_000;
 const USERS: Readonly<Record<string, number>> = { root: 0, ubuntu: 1000 };
 
 let nextPort = FIRST_PORT + ((process.pid * 131) % (LAST_PORT - FIRST_PORT));
@@ -248,10 +249,12 @@ async function runCommand(
       finish(channel, effect.exitCode ?? 1);
       return;
     }
+    if (effect?.kind === 'hold' && effect.when !== 'after') await held(effect.at, kernel.life.signal);
     const process = kernel.spawn({ command, uid, stdin, env });
     started(process);
     if (effect?.kind === 'drop-link' && effect.when === 'during') endpoint.dropLinks();
     const end = await process.done;
+    if (effect?.kind === 'hold' && effect.when === 'after') await held(effect.at, kernel.life.signal);
     if (effect?.kind === 'power-cut') {
       machine.powerFails(effect.restoreAfterMs);
       return;

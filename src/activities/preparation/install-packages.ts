@@ -50,7 +50,11 @@ const done = async (ctx: StepContext): Promise<{ summary: string }> => ({
 
 export const installPackages: StepImplementation = {
   preview: async (ctx) => additions('package', await missingPackages(ctx)),
-  check: async (ctx) => ((await missingPackages(ctx)).length === 0 ? done(ctx) : null),
+  check: async (ctx) => {
+    // dpkg calls packages installed while apt still runs their triggers, which rebuild the boot images.
+    await ctx.host.drainUnits();
+    return (await missingPackages(ctx)).length === 0 ? done(ctx) : null;
+  },
   apply: async (ctx) => {
     const { host, spec } = ctx;
     const names = await missingPackages(ctx);
