@@ -10,7 +10,7 @@ export default defineConfig({
     // Most of a test's time is spent waiting for servers; one worker, the default on two cores, would leave them idle.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
-      { test: { name: 'unit', include: ['{src,lab,scripts}/**/*.test.ts'], testTimeout: 20_000 } },
+      { test: { name: 'unit', include: ['{src,lab,bench,scripts}/**/*.test.ts'], testTimeout: 20_000 } },
       {
         test: {
           name: 'workflow',

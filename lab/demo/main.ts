@@ -8,14 +8,15 @@ import { connectProvision } from '../../src/client.js';
 import { renderReport } from '../../src/domain/report/page.js';
 import { reportOf } from '../../src/domain/report/report.js';
 import { EXIT } from '../../src/domain/run/outcomes.js';
-import { startBmc } from '../rack/bmc/index.js';
+import { startBmcOf } from '../rack/bmc/index.js';
 import { startRack } from '../rack/index.js';
+import type { Child } from '../tools/child.js';
 import { kubeApiserver } from '../tools/kube-apiserver.js';
 import { startTemporal } from '../tools/start-temporal.js';
 import { ToolUnavailable } from '../tools/tool.js';
 import { attend } from './attend.js';
 import { DEMO_FAULTS, DURATIONS } from './faults.js';
-import { openDemoFolder, writeInventory, type DemoFolder } from './folder.js';
+import { openDemoFolder, SITE, writeInventory, type DemoFolder } from './folder.js';
 import { BadOption, parseOptions, USAGE, type DemoOptions } from './options.js';
 import { demoEnv, MAIN, runStartProvision, startWorker } from './programs.js';
 import { resultOf } from './result.js';
@@ -74,18 +75,7 @@ async function run(
   });
   onEnd(() => rack.close());
   const host = rack.host(SERVER);
-  const bmc = await startBmc({
-    serial: SERIAL,
-    model: 'Simulated HGX H100',
-    credentials: BMC_LOGIN,
-    power: {
-      state: () => host.power,
-      on: () => host.powerOn(),
-      off: () => host.powerOff(),
-      cycle: () => host.powerCycle(),
-      gracefulRestart: () => host.gracefulRestart(),
-    },
-  });
+  const bmc = await startBmcOf(host, BMC_LOGIN);
   onEnd(() => bmc.close());
   report(`rack       ${SERVER}: ssh ${host.ssh.host}:${host.ssh.port}, BMC ${bmc.url}, 8 simulated H100`);
   await writeInventory(folder, {
@@ -103,8 +93,10 @@ async function run(
   const { address, namespace } = temporal;
   const client = await connectProvision({ address, namespace });
   onEnd(() => client.close());
-  const env = demoEnv(address, namespace, folder);
-  let worker = await startWorker(folder, env, client);
+  const env = demoEnv(address, namespace, folder.temporalConfig);
+  const startSiteWorker = (): Promise<Child> =>
+    startWorker({ words: ['--inventory', folder.inventory], site: SITE, env, logFile: folder.workerLog }, client);
+  let worker = await startSiteWorker();
   onEnd(() => worker.stop());
   report(`worker     running; log ${folder.workerLog}`);
 
@@ -124,7 +116,7 @@ async function run(
       restartWorker: async () => {
         worker.kill();
         await worker.exited;
-        worker = await startWorker(folder, env, client);
+        worker = await startSiteWorker();
         report('fault: the worker is back');
       },
     },

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { ProvisionClient } from '../../src/client.js';
 import { hostQueue, watchQueue, WORKFLOW_QUEUE } from '../../src/domain/run/messages.js';
 import { startChild, type Child } from '../tools/child.js';
-import { SITE, type DemoFolder } from './folder.js';
+import type { DemoFolder } from './folder.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -21,32 +21,41 @@ const WORKER_READY_SECONDS = 60;
 const POLL_MS = 200;
 
 /** The environment without anybody's Temporal settings, and with the demo's. */
-export function demoEnv(address: string, namespace: string, folder: DemoFolder): Env {
+export function demoEnv(address: string, namespace: string, temporalConfig: string): Env {
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TEMPORAL_')));
   return {
     ...clean,
     TEMPORAL_ADDRESS: address,
     TEMPORAL_NAMESPACE: namespace,
-    TEMPORAL_CONFIG_FILE: folder.temporalConfig,
+    TEMPORAL_CONFIG_FILE: temporalConfig,
   };
 }
 
+export interface WorkerProgram {
+  /** What stands after `gpu-provision worker`. */
+  readonly words: readonly string[];
+  /** The one it then serves. */
+  readonly site: string;
+  readonly env: Env;
+  readonly logFile: string;
+  /** The compiled command, where it is not beside this file. */
+  readonly main?: string;
+}
+
 /** Resolves when it polls all its queues. */
-export async function startWorker(folder: DemoFolder, env: Env, client: ProvisionClient): Promise<Child> {
-  const worker = startChild([process.execPath, MAIN, 'worker', '--inventory', folder.inventory], {
-    env,
-    logFile: folder.workerLog,
-  });
+export async function startWorker(program: WorkerProgram, client: ProvisionClient): Promise<Child> {
+  const { words, site, env, logFile, main = MAIN } = program;
+  const worker = startChild([process.execPath, main, 'worker', ...words], { env, logFile });
   let ended = false;
   void worker.exited.then(() => (ended = true));
   const deadline = Date.now() + WORKER_READY_SECONDS * 1_000;
-  const queues = [WORKFLOW_QUEUE, hostQueue(SITE), watchQueue(SITE)];
+  const queues = [WORKFLOW_QUEUE, hostQueue(site), watchQueue(site)];
   for (;;) {
     const polled = await Promise.all(queues.map((queue) => client.workersPolling(queue)));
     if (polled.every((workers) => workers > 0)) return worker;
     if (ended || Date.now() > deadline) {
       await worker.stop();
-      throw new Error(`the worker ${ended ? 'ended' : 'polls nothing'}; ${folder.workerLog}:\n${worker.output()}`);
+      throw new Error(`the worker ${ended ? 'ended' : 'polls nothing'}; ${logFile}:\n${worker.output()}`);
     }
     await delay(POLL_MS);
   }

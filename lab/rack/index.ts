@@ -8,6 +8,7 @@ export { FIRST_SERVER_GPUS } from './pci/device.js';
 export type {
   BootCause,
   BootRecord,
+  BusyPeriod,
   Rack,
   RackOptions,
   SimulatedDisk,

@@ -93,6 +93,19 @@ export interface BootRecord {
   readonly reached: 'kernel' | 'initramfs' | 'system' | 'up' | 'emergency' | 'panic';
 }
 
+/** Times in milliseconds since 1970. */
+export interface BusyPeriod {
+  /**
+   * `command` came over SSH; `unit` is a transient unit, which may outlive the command that started it; `boot` lasts from the reboot
+   * (or the loss of power) until sshd listens.
+   */
+  readonly kind: 'command' | 'unit' | 'boot';
+  /** Command line, name of the unit, id of the new boot. */
+  readonly what: string;
+  readonly from: number;
+  readonly to: number;
+}
+
 /** A path in a snapshot. Links have their target's text hashed. */
 export interface SnapshotEntry {
   readonly sha256: string;
@@ -126,6 +139,8 @@ export interface SimulatedHost {
   readonly isUp: boolean;
   /** Commands that asked for a reboot, in order. */
   readonly rebootRequests: readonly string[];
+  /** What it was busy with, in the order in which it ended; bounded. */
+  readonly busy: readonly BusyPeriod[];
   /** Where the machine stands or hangs: `off`, `firmware`, `grub-menu`, `initramfs`, `initramfs-shell`, `halted`, `system`, `emergency`, `panic`. */
   readonly stage: string;
   /** Behind the system's back; null when there is no such file. As root, on the live file system. */

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { inject } from 'vitest';
-import { startBmc, type SimulatedBmc } from '../../lab/rack/bmc/index.js';
+import { startBmcOf, type SimulatedBmc } from '../../lab/rack/bmc/index.js';
 import {
   startRack,
   type FaultRule,
@@ -66,18 +66,7 @@ export class Site {
     const rack = await startRack({ hosts: [{ ...options.host, name }], faults: options.faults ?? [] });
     const host = rack.host(name);
     const credentials = { user: 'admin', password: 'rack-only' };
-    const bmc = await startBmc({
-      serial: host.serial,
-      model: 'Simulated HGX H100',
-      credentials,
-      power: {
-        state: () => host.power,
-        on: () => host.powerOn(),
-        off: () => host.powerOff(),
-        cycle: () => host.powerCycle(),
-        gracefulRestart: () => host.gracefulRestart(),
-      },
-    });
+    const bmc = await startBmcOf(host, credentials);
     const directory = await mkdtemp(join(tmpdir(), 'gpu-provision-site-'));
     const file = async (path: string, content: string): Promise<string> => {
       await writeFile(join(directory, path), content, { mode: 0o600 });

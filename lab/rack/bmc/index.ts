@@ -2,5 +2,6 @@
  * A BMC for a simulated host, and OpenIPMI's for the tests.
  * @module
  */
+export { startBmcOf } from './of-host.js';
 export { startBmc } from './start.js';
 export type { BmcFault, BmcFaultEffect, BmcOptions, BmcPower, ResetType, SimulatedBmc } from './options.js';

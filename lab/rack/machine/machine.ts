@@ -15,6 +15,7 @@ import {
   DATA_DISK,
   type BootCause,
   type BootRecord,
+  type BusyPeriod,
   type SimulatedDisk,
   type SimulatedHost,
   type SimulatedHostOptions,
@@ -22,6 +23,7 @@ import {
   type Workload,
 } from '../options.js';
 import type { SshEndpoint } from '../ssh/endpoint.js';
+import { BusyLog } from './busy.js';
 import { delay } from './clock.js';
 import { EFI_UUID, ROOT_UUID } from './file-systems.js';
 import { Journal } from './journal.js';
@@ -58,6 +60,7 @@ export class Machine implements SimulatedHost {
   readonly journal = new Journal();
   readonly boots: Mutable<BootRecord>[] = [];
   readonly rebootRequests: string[] = [];
+  readonly busyLog = new BusyLog();
   readonly workloads: Workload[] = [];
   /** TCP ports that programs of the host listen on, and where they really are on 127.0.0.1. */
   readonly ports = new Map<number, number>();
@@ -118,6 +121,10 @@ export class Machine implements SimulatedHost {
     return this.power === 'on' && this.kernel !== null && this.boots.at(-1)?.reached === 'up';
   }
 
+  get busy(): readonly BusyPeriod[] {
+    return this.busyLog.periods;
+  }
+
   get sshEndpoint(): SshEndpoint {
     return this.endpoint;
   }
@@ -173,6 +180,7 @@ export class Machine implements SimulatedHost {
     if (this.power === 'off') return;
     this.print(`-- ${why} --`);
     this.power = 'off';
+    this.busyLog.leaves();
     this.session?.abort(new Error('the machine is off'));
     this.session = null;
     this.endKernel(this.options.silentPowerCut === true);
@@ -182,6 +190,7 @@ export class Machine implements SimulatedHost {
 
   private startSession(cause: BootCause): void {
     this.power = 'on';
+    this.busyLog.leaves();
     const session = new AbortController();
     this.session = session;
     void this.operate(cause, session.signal);
@@ -241,6 +250,7 @@ export class Machine implements SimulatedHost {
     if (fault?.kind === 'refuse') return;
     if (this.goingDown && how !== 'immediate') return;
     this.goingDown = true;
+    this.busyLog.leaves();
     if (fault?.kind === 'hang') {
       // Services are gone and the network with them; the kernel waits for a device for ever.
       void kernel.systemd?.stopAll().then(() => {
@@ -283,6 +293,7 @@ export class Machine implements SimulatedHost {
     if (kernel === null) return;
     kernel.log(`Kernel panic - not syncing: ${text}`);
     const seconds = /\bpanic=(-?\d+)\b/.exec(kernel.parameters.commandLine)?.[1] ?? '0';
+    this.busyLog.leaves();
     const record = this.boots.at(-1);
     if (record !== undefined) record.reached = 'panic';
     kernel.end();

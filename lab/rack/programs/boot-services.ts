@@ -39,7 +39,10 @@ const sshd: Program = async (call) => {
     machine.sshEndpoint.changeHostKey();
   // With a dead network the daemon runs and nobody can tell from inside.
   const network = machine.strike('boot', 'network', commandLine);
-  if (network === null) await machine.sshEndpoint.up(kernel);
+  if (network === null) {
+    await machine.sshEndpoint.up(kernel);
+    machine.busyLog.answers(kernel.parameters.bootId);
+  }
   call.process.markReady();
   try {
     return await forever(AbortSignal.any([call.signal, kernel.life.signal]));

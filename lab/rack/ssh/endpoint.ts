@@ -250,10 +250,12 @@ async function runCommand(
       return;
     }
     if (effect?.kind === 'hold' && effect.when !== 'after') await held(effect.at, kernel.life.signal);
+    const from = Date.now();
     const process = kernel.spawn({ command, uid, stdin, env });
     started(process);
     if (effect?.kind === 'drop-link' && effect.when === 'during') endpoint.dropLinks();
     const end = await process.done;
+    machine.busyLog.note('command', command, from);
     if (effect?.kind === 'hold' && effect.when === 'after') await held(effect.at, kernel.life.signal);
     if (effect?.kind === 'power-cut') {
       machine.powerFails(effect.restoreAfterMs);

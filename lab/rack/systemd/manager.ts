@@ -343,8 +343,10 @@ export class SystemManager {
 
   /** Runs one command of a unit to its end; null when the unit was stopped meanwhile. */
   private async execute(unit: Unit, command: string): Promise<ProcessEnd | null> {
+    const from = Date.now();
     const process = this.spawn(unit, command);
     const end = await process.done;
+    if (this.isTransient(unit)) this.kernel.machine.busyLog.note('unit', unit.name, from);
     this.logOutput(unit, end);
     if (unit.process !== process) return null;
     unit.process = null;

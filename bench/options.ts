@@ -1,0 +1,69 @@
+/**
+ * What may stand after `npm run bench --`.
+ * @module
+ */
+import { parseArgs } from 'node:util';
+
+export const BENCHES = ['overhead', 'whole-run'] as const;
+export type BenchName = (typeof BENCHES)[number];
+
+export interface BenchOptions {
+  /** How often each run is measured. */
+  readonly runs: number;
+  readonly only: readonly BenchName[];
+  readonly json: boolean;
+  /** The page that is written. */
+  readonly write: string | null;
+  readonly help: boolean;
+}
+
+/** Bad input: the message is for the person at the terminal. */
+export class BadOption extends Error {
+  override readonly name = 'BadOption';
+}
+
+export const USAGE = `npm run bench -- [--runs N] [--only NAME]... [--json] [--write FILE]
+
+  --runs N      how often a run is measured, default 5
+  --only NAME   ${BENCHES.join(', ')}; more than once for several; default all
+  --json        one JSON object instead of the table
+  --write FILE  also write the page, docs/benchmarks.md
+`;
+
+export function parseOptions(argv: readonly string[]): BenchOptions {
+  const flag = { type: 'boolean', default: false } as const;
+  let values;
+  try {
+    ({ values } = parseArgs({
+      args: [...argv],
+      options: {
+        runs: { type: 'string', default: '5' },
+        only: { type: 'string', multiple: true, default: [...BENCHES] },
+        json: flag,
+        write: { type: 'string' },
+        help: { ...flag, short: 'h' },
+      },
+    }));
+  } catch (error) {
+    throw new BadOption(error instanceof Error ? error.message : String(error));
+  }
+  return {
+    runs: count('--runs', values.runs),
+    only: values.only.map(benchName),
+    json: values.json,
+    write: values.write ?? null,
+    help: values.help,
+  };
+}
+
+function count(name: string, text: string): number {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number >= 1) return number;
+  throw new BadOption(`${name} ${text}: a whole number from 1 on is wanted`);
+}
+
+function benchName(text: string): BenchName {
+  const name = BENCHES.find((known) => known === text);
+  if (name !== undefined) return name;
+  throw new BadOption(`--only ${text}: no such benchmark; there are ${BENCHES.join(', ')}`);
+}
