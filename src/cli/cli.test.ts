@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { preview } from '../../test/golden/preview.js';
 import { at, atGate, endings, fellBack, listed, noWorker, run, view, waiting } from '../../test/golden/runs.js';
 import {
+  keyboard,
   type RecordedIo,
   recordedIo,
   type Script,
@@ -252,7 +253,7 @@ describe('start', () => {
       .split('\n')
       .filter((line) => line.startsWith('{'))
       .map((line) => JSON.parse(line) as { kind: string });
-    expect(events.map(({ kind }) => kind)).toEqual(['gate', 'decision', 'reboot', 'left']);
+    expect(events.map(({ kind }) => kind)).toEqual(['message', 'gate', 'decision', 'reboot', 'left']);
   });
 
   it('returns at once with --detach, and warns when no worker is there', async () => {
@@ -374,6 +375,37 @@ describe('decisions', () => {
       'approved  h100-01 reboot 7f3a-91c2 by op-a@ops1 (asserted), CHG-4711. Reboot in a few seconds.\n',
     );
   });
+
+  it('shows the plan and its diff before anything is sent', async () => {
+    for (const verb of ['approve --digest 7f3a-91c2', 'reject']) {
+      const [choice, ...options] = verb.split(' ');
+      const { io } = await cli(['gpu-provision', choice, 'h100-01', ...options].join(' '), {
+        views: [view(atGate, at('14:32:07'))],
+      });
+      expect(io.err()).toContain('+- GATE reboot  digest 7f3a-91c2 ');
+      expect(io.err()).toContain('\n  +GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT iommu=pt"\n');
+      expect(io.err()).toContain('  /boot/grub/custom.cfg\n');
+    }
+  });
+
+  it.each([
+    ['h100-01', 0, [{ gate: 'reboot', digest: '7f3a-91c2', by: 'op-a@ops1' }]],
+    ['h100-02', 2, []],
+    [null, 2, []],
+  ] as const)(
+    'takes the digest that was shown where the name is typed at a terminal: %s',
+    async (typed, code, sent) => {
+      for (const choice of ['approve', 'reject'] as const) {
+        const terminal = keyboard([typed]);
+        const io = recordedIo({ terminal, env: inventoryEnv() });
+        const script = { views: [view(atGate, at('14:32:07'))] };
+        const { exit, client } = await cli(`gpu-provision ${choice} h100-01`, script, io);
+        expect(exit).toBe(code);
+        expect(terminal.asked).toEqual([`type the server's name to ${choice} reboot 7f3a-91c2: `]);
+        expect(client.decided).toEqual(sent.map((decision) => ({ choice, decision })));
+      }
+    },
+  );
 
   it('finds the question that an approved digest is for', async () => {
     const question = { ...atGate.question!, id: 'disks#2', kind: 'disks' as const, digest: '51e2-0c3f' };

@@ -17,8 +17,8 @@ export async function eventLog(client: ProvisionClient, server: string, screen: 
   for await (const { view, events } of client.watch(server, { signal: screen.io.signal })) {
     const { status } = view;
     if (status !== null)
-      screen.progress(events.map((event) => (json ? eventJson(event, status) : eventLine(event, status))));
-    if (view.contact.kind !== contact) screen.progress([contactLine(view, json)]);
+      screen.events(events.map((event) => (json ? eventJson(event, status) : eventLine(event, status))));
+    if (view.contact.kind !== contact) screen.events([contactLine(view, json)]);
     contact = view.contact.kind;
     if (isFinal(view)) return view;
   }

@@ -29,17 +29,21 @@ const CLIENT_EXIT: Readonly<Record<ClientErrorKind, number>> = {
 
 export interface Failure {
   readonly exit: number;
-  /** Empty when it has been printed already. */
   readonly message: string;
+  /** It has been printed already. */
+  readonly printed: boolean;
 }
 
 export function failureOf(error: unknown): Failure {
-  if (error instanceof CommanderError) return { exit: error.exitCode === 0 ? EXIT.done : EXIT.badInput, message: '' };
+  if (error instanceof CommanderError) {
+    const message = error.message.replace(/^error: /, '');
+    return { exit: error.exitCode === 0 ? EXIT.done : EXIT.badInput, message, printed: true };
+  }
   if (error instanceof InventoryError || error instanceof UsageError || error instanceof CodecError)
-    return { exit: EXIT.badInput, message: error.message };
-  if (error instanceof ClientError) return { exit: CLIENT_EXIT[error.kind], message: error.message };
+    return { exit: EXIT.badInput, message: error.message, printed: false };
+  if (error instanceof ClientError) return { exit: CLIENT_EXIT[error.kind], message: error.message, printed: false };
   const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { exit: EXIT.bug, message: `this is a bug of gpu-provision; runs are unaffected.\n${trace}` };
+  return { exit: EXIT.bug, printed: false, message: `this is a bug of gpu-provision; runs are unaffected.\n${trace}` };
 }
 
 /** Errors that nobody awaits: Node would print them itself, with whatever their messages quote. */

@@ -6,9 +6,8 @@ import { ClientError, type ProvisionClient } from '../client.js';
 import type { RebootPlan } from '../domain/boot/plan.js';
 import type { Choice, OpenQuestion } from '../domain/run/questions.js';
 import type { RunView } from '../domain/run/view.js';
-import { code } from '../domain/text/layout.js';
 import { renderReceipt, renderRefusal } from '../domain/text/receipts.js';
-import { isFinal, renderWatch } from '../domain/text/watch.js';
+import { isFinal, planInFull, renderWatch } from '../domain/text/watch.js';
 import type { Terminal } from './io.js';
 import type { Screen } from './screen.js';
 
@@ -130,14 +129,7 @@ class LiveView {
   }
 
   private async showDiff(plan: RebootPlan): Promise<void> {
-    const { width } = this.screen;
-    const hashes = [...plan.files, ...plan.images].map(({ path, sha256 }) => `${sha256.slice(0, 16)}  ${path}`);
-    this.screen.progress([
-      '',
-      ...code(plan.diff.trimEnd(), '  ', width),
-      '',
-      ...hashes.flatMap((line) => code(line, '  ', width)),
-    ]);
+    this.screen.progress(['', ...planInFull(plan, this.screen.width)]);
     await this.terminal.ask('Enter goes back: ');
   }
 

@@ -2,13 +2,15 @@
  * The command line: which commands there are and what each takes.
  * @module
  */
-import { Command, Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import { PHASE_NAMES } from '../domain/run/phases.js';
 import { VERIFIED_PHASES } from '../domain/verify.js';
 import { cancel } from './commands/cancel.js';
 import { codecServer } from './commands/codec-server.js';
+import { completion } from './commands/completion.js';
 import { approve, reject, resume } from './commands/decide.js';
 import { inventoryCheck } from './commands/inventory-check.js';
+import { inventoryServers } from './commands/inventory-servers.js';
 import { list } from './commands/list.js';
 import { plan } from './commands/plan.js';
 import { preflight } from './commands/preflight.js';
@@ -20,7 +22,9 @@ import { verify } from './commands/verify.js';
 import { watch } from './commands/watch.js';
 import { limitOption, worker } from './commands/worker.js';
 import { WORKER_LIMITS } from '../worker-limits.js';
+import { SHELLS } from './completion/shells.js';
 import type { Deps } from './deps.js';
+import { withExamples } from './examples.js';
 import { INVENTORY_VARIABLE } from './inventory-path.js';
 
 /** Where a command leaves its exit code. */
@@ -127,7 +131,23 @@ export function gpuProvision(deps: Deps, done: Done): Command {
     .argument('[file]', `default: $${INVENTORY_VARIABLE}, else ./inventory.yaml`)
     .option('--secrets', 'also look for the environment variables that secrets name: where the worker runs', false)
     .action(action('file', deps, done, inventoryCheck));
-  return program;
+  output(inventory.command('servers').description('names of the servers, one a line; needs no Temporal'))
+    .argument('[file]', `default: $${INVENTORY_VARIABLE}, else ./inventory.yaml`)
+    .action(action('file', deps, done, inventoryServers));
+
+  program
+    .command('completion')
+    .description('a script that completes commands, options and names of servers')
+    .addArgument(new Argument('<shell>', 'whose script').choices(SHELLS))
+    .action(
+      action(
+        'shell',
+        deps,
+        done,
+        completion(() => [program, startProvision(deps, done)]),
+      ),
+    );
+  return withExamples(program);
 }
 
 /** `start-provision` */
@@ -136,7 +156,7 @@ export function startProvision(deps: Deps, done: Done): Command {
     .description('Starts a run for one server and stays with it: gpu-provision start.')
     .addHelpText('after', EXIT_CODES)
     .requiredOption('--server <name>', 'name in the inventory');
-  return startOptions(output(program)).action(action(null, deps, done, start));
+  return withExamples(startOptions(output(program)).action(action(null, deps, done, start)));
 }
 
 function base(command: Command, { io }: Deps): Command {

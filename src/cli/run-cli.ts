@@ -5,8 +5,9 @@
 import type { Command } from 'commander';
 import { connectProvision } from '../client.js';
 import { EXIT } from '../domain/run/outcomes.js';
-import { plainLines } from '../domain/text/plain.js';
+import { plainJson, plainLines } from '../domain/text/plain.js';
 import type { Deps } from './deps.js';
+import { everyCommand } from './every-command.js';
 import { failureOf } from './exit.js';
 import type { Io } from './io.js';
 import type { Done } from './program.js';
@@ -19,12 +20,18 @@ export async function runCli(
   connect: Deps['connect'] = () => connectProvision({ env: io.env }),
 ): Promise<number> {
   let exit: number = EXIT.done;
+  const json = words.includes('--json');
   try {
-    await program({ io, connect }, (code) => (exit = code)).parseAsync([...words], { from: 'user' });
+    const root = program({ io, connect }, (code) => (exit = code));
+    // Its usage lines are no JSON, and what is wrong is said below.
+    if (json) for (const command of everyCommand(root)) command.configureOutput({ writeErr: () => undefined });
+    await root.parseAsync([...words], { from: 'user' });
     return exit;
   } catch (error) {
     const failure = failureOf(error);
-    if (failure.message !== '') io.stderr(`${plainLines(failure.message)}\n`);
+    if (json && failure.exit !== EXIT.done)
+      io.stderr(`${plainJson({ kind: 'error', exit: failure.exit, message: failure.message })}\n`);
+    else if (!failure.printed) io.stderr(`${plainLines(failure.message)}\n`);
     return failure.exit;
   }
 }

@@ -34,7 +34,15 @@ export class Screen {
     this.io.stdout(`${plainJson(value)}\n`);
   }
 
+  /** One message; as JSON one line, since whoever asks for JSON reads both streams with a parser. */
   progress(lines: readonly string[]): void {
+    if (this.options.json)
+      this.io.stderr(`${plainJson({ kind: 'message', message: lines.map((line) => line.trim()).join(' ') })}\n`);
+    else this.io.stderr(this.shown(lines));
+  }
+
+  /** Lines of a log, each complete in itself. */
+  events(lines: readonly string[]): void {
     this.io.stderr(this.shown(lines));
   }
 

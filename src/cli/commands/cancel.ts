@@ -38,9 +38,9 @@ export async function cancel(deps: Deps, args: CancelArgs): Promise<number> {
   });
 }
 
-async function confirmed({ io }: Deps, { server, confirm }: CancelArgs): Promise<boolean> {
+async function confirmed({ io }: Deps, { server, confirm, json }: CancelArgs): Promise<boolean> {
   if (confirm === server) return true;
-  if (io.terminal === null) throw new UsageError(`nobody can be asked here: cancel with --confirm ${server}`);
+  if (io.terminal === null || json) throw new UsageError(`nobody can be asked here: cancel with --confirm ${server}`);
   return (await io.terminal.ask(`type the server's name to cancel its run: `))?.trim() === server;
 }
 

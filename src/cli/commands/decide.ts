@@ -3,9 +3,11 @@
  * @module
  */
 import { ClientError, type ProvisionClient } from '../../client.js';
+import type { RunStatus } from '../../domain/run/messages.js';
 import { EXIT, OUTCOMES } from '../../domain/run/outcomes.js';
 import type { Choice, Decision, OpenQuestion } from '../../domain/run/questions.js';
 import { renderReceipt, renderRefusal } from '../../domain/text/receipts.js';
+import { questionInFull } from '../../domain/text/watch.js';
 import { type CommonArgs, connected, type Deps } from '../deps.js';
 import { UsageError } from '../exit.js';
 import { Screen } from '../screen.js';
@@ -19,8 +21,9 @@ export interface DecideArgs extends CommonArgs {
   readonly note?: string;
 }
 
+/** Without a digest the plan is shown and the server's name is typed, where somebody can; elsewhere only what was reviewed is approved. */
 export function approve(deps: Deps, args: DecideArgs): Promise<number> {
-  if (args.digest === undefined) {
+  if (args.digest === undefined && (deps.io.terminal === null || args.json)) {
     throw new UsageError(
       `--digest is missing: review the plan (gpu-provision status ${args.server}) and approve its digest`,
     );
@@ -39,13 +42,16 @@ export function resume(deps: Deps, args: DecideArgs): Promise<number> {
 async function decide(deps: Deps, choice: Choice, args: DecideArgs): Promise<number> {
   const screen = new Screen(deps.io, args);
   return connected(deps, async (client) => {
+    const status = await newest(client, args.server);
+    const asked = status === null ? [] : questionInFull(status, new Date().toISOString(), screen.width);
+    if (choice !== 'resume' && !args.json && asked.length > 0) screen.progress([...asked, '']);
+    const answer = await answerTo(status?.question ?? null, deps, choice, args);
+    if (answer === null) {
+      screen.progress(renderRefusal(`nothing was sent: to ${choice}, type ${args.server}`, screen.width));
+      return EXIT.badInput;
+    }
     const reason = args.reason ?? args.note;
-    const decision: Decision = {
-      gate: args.gate ?? (await gateOf(client, choice, args)),
-      by: deps.io.identity,
-      ...(args.digest === undefined ? {} : { digest: args.digest }),
-      ...(reason === undefined ? {} : { reason }),
-    };
+    const decision: Decision = { ...answer, by: deps.io.identity, ...(reason === undefined ? {} : { reason }) };
     try {
       const receipt = await client.decide(args.server, choice, decision);
       if (args.json) screen.resultJson(receipt);
@@ -67,15 +73,33 @@ const USUAL_GATE: Readonly<Record<Choice, OpenQuestion['id']>> = {
   resume: 'needs-hands',
 };
 
-/** An approval names its digest, which says what it is for. The others answer whatever is open. */
-async function gateOf(client: ProvisionClient, choice: Choice, { server, digest }: DecideArgs): Promise<string> {
-  if (choice !== 'approve') return (await client.status(server)).status?.question?.id ?? USUAL_GATE[choice];
+/** null where it cannot be told: the decision itself then says what is wrong, in the words for a decision. */
+async function newest(client: ProvisionClient, server: string): Promise<RunStatus | null> {
   try {
-    const question = (await client.status(server)).status?.question ?? null;
-    return question !== null && question.digest === digest ? question.id : USUAL_GATE.approve;
+    return (await client.status(server)).status;
   } catch (error) {
-    // The decision itself says what is wrong, in the words for a decision.
-    if (error instanceof ClientError) return USUAL_GATE.approve;
+    if (error instanceof ClientError) return null;
     throw error;
   }
+}
+
+/**
+ * What is answered: an approval's digest says it, the others answer whatever is open. Without a digest the digest that was shown counts, once
+ * the server's name was typed. null when it was not.
+ */
+async function answerTo(
+  open: OpenQuestion | null,
+  { io }: Deps,
+  choice: Choice,
+  { server, digest, gate, json }: DecideArgs,
+): Promise<Pick<Decision, 'gate' | 'digest'> | null> {
+  if (digest !== undefined) {
+    const named = choice !== 'approve' || open?.digest === digest ? open?.id : undefined;
+    return { gate: gate ?? named ?? USUAL_GATE[choice], digest };
+  }
+  const id = gate ?? open?.id ?? USUAL_GATE[choice];
+  if (choice === 'resume' || open === null || io.terminal === null || json) return { gate: id };
+  const typed = await io.terminal.ask(`type the server's name to ${choice} ${open.id} ${open.digest}: `);
+  if (typed?.trim() !== server) return null;
+  return { gate: id, ...(open.digest === '' ? {} : { digest: open.digest }) };
 }

@@ -2,11 +2,12 @@
  * The view of a run: who is at work on it, its phases, and what is asked.
  * @module
  */
+import type { RebootPlan } from '../boot/plan.js';
 import type { RunStatus } from '../run/messages.js';
 import { hasEnded, outcomeOf, type RunView } from '../run/view.js';
 import { renderGate, renderQuestion } from './gate.js';
 import { renderHeader } from './header.js';
-import { hang } from './layout.js';
+import { code, hang } from './layout.js';
 import { renderPhases } from './phase-lines.js';
 import { renderSummary } from './summary.js';
 
@@ -44,6 +45,20 @@ export function openQuestion(status: RunStatus, now: string | null, width: numbe
   return question.kind === 'reboot' && plan !== null
     ? renderGate(plan, question, options)
     : renderQuestion(question, options);
+}
+
+/** The question with everything that its plan changes: what is read before a decision. */
+export function questionInFull(status: RunStatus, now: string, width: number): string[] {
+  const { question, plan } = status;
+  if (question === null) return [];
+  const changes = question.kind === 'reboot' && plan !== null ? ['', ...planInFull(plan, width)] : [];
+  return [...openQuestion(status, now, width, false), ...changes];
+}
+
+/** The diff of every file, and hashes of files and images. */
+export function planInFull(plan: RebootPlan, width: number): string[] {
+  const hashes = [...plan.files, ...plan.images].map(({ path, sha256 }) => `${sha256.slice(0, 16)}  ${path}`);
+  return [...code(plan.diff.trimEnd(), '  ', width), '', ...hashes.flatMap((line) => code(line, '  ', width))];
 }
 
 /** A signal has no caller to tell: this is the only place where its refusal is seen. */
