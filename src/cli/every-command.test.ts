@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { preview } from '../../test/golden/preview.js';
 import { at, atGate, endings, listed, view } from '../../test/golden/runs.js';
 import { recordedIo, type RecordedIo, type Script, scriptedClient } from '../../test/golden/scripted-client.js';
+import { asProvisioned } from '../../test/golden/verify.js';
 import { startRackSite, type RackSite } from '../../test/support/rack-site.js';
 import { everyCommand, isLeaf, pathOf } from './every-command.js';
 import { EXAMPLES } from './examples.js';
@@ -79,6 +80,8 @@ const JSON_CASES: Readonly<Record<string, readonly [words: string, exit: number,
   'gpu-provision reject': ['h100-01', 0, gate],
   'gpu-provision resume': ['h100-01', 0, gate],
   'gpu-provision cancel': ['h100-01 --confirm h100-01', 0, gate],
+  'gpu-provision report': ['h100-01', 0, ended],
+  'gpu-provision verify': ['h100-01', 0, { verified: asProvisioned }],
   'gpu-provision set-current-version': ['--deployment workers --build-id 2', 0, {}],
   'gpu-provision inventory check': ['', 0, {}],
   'gpu-provision inventory servers': ['', 0, {}],

@@ -37,6 +37,14 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   'gpu-provision resume': ['gpu-provision resume h100-01 --note "chose known-good at the console"'],
   'gpu-provision cancel': ['gpu-provision cancel h100-01', 'gpu-provision cancel h100-01 --confirm h100-01'],
+  'gpu-provision report': [
+    'gpu-provision report h100-01 --html h100-01.html',
+    'gpu-provision report h100-01 --json | jq .outcome',
+  ],
+  'gpu-provision verify': [
+    'gpu-provision verify h100-01 --inventory inventory.yaml',
+    'gpu-provision verify h100-01 --schedule 24h',
+  ],
   'gpu-provision worker': [
     'gpu-provision worker --inventory inventory.yaml',
     'gpu-provision worker --site fra1 --deployment gpu-provision',

@@ -59,7 +59,7 @@ describe('report', () => {
     expect(await report(['--json', '--html', 'both.html'])).toMatchObject({
       exit: 0,
       out,
-      err: 'report     both.html\n',
+      err: `${JSON.stringify({ kind: 'message', message: 'report     both.html' })}\n`,
     });
     expect(readdirSync(folder)).toEqual(['both.html']);
   });

@@ -105,7 +105,13 @@ function innerOf(argv: readonly string[]): readonly string[] {
   return k3s < 0 ? argv : argv.slice(k3s);
 }
 
-export async function start({ faults = [], folder, devices = isolated, pool = false, pace }: Options = {}): Promise<Site> {
+export async function start({
+  faults = [],
+  folder,
+  devices = isolated,
+  pool = false,
+  pace,
+}: Options = {}): Promise<Site> {
   const place = folder ?? (await temporaryFolder());
   const api = await startClusterApi({
     nodeName: SPEC.name,
