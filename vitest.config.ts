@@ -2,8 +2,8 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /**
- * Three tiers run by `npm test`: unit tests beside their source, workflows with skipped time, and whole runs on a real Temporal server.
- * The fourth boots virtual machines and has a command of its own, `npm run test:vm`.
+ * Four tiers run by `npm test`: unit tests beside their source, workflows with skipped time, simulated runs by the thousand, and whole
+ * runs on a real Temporal server. The fifth boots virtual machines and has a command of its own, `npm run test:vm`.
  */
 export default defineConfig({
   test: {
@@ -20,6 +20,14 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'simulation',
+          include: ['test/simulation/**/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
         },
       },
       {

@@ -12,7 +12,7 @@ import { settle } from './reboot.js';
 import { secondsOf } from './durations.js';
 import { now, type Run } from './run.js';
 import type { Saga } from './saga.js';
-import { currentBoot, rebootIntoDefault, rebootIntoOrdinary } from './undo-reboot.js';
+import { currentBoot, isUsedUp, rebootIntoDefault, rebootIntoOrdinary } from './undo-reboot.js';
 
 export interface Staged {
   readonly saga: Saga;
@@ -128,9 +128,9 @@ export async function needsHands(run: Run, error: unknown): Promise<void> {
 function handsOn(run: Run): string[] {
   const { name, ssh, bmc, boot } = run.input.spec;
   const resume = `gpu-provision resume ${name} --note "what you did"`;
-  if (fellBackFromOrdinary(run)) {
+  if (cannotReachOrdinary(run)) {
     return [
-      `log in to ${ssh.host}: it runs known-good`,
+      `log in to ${ssh.host}: it runs ${run.rebootStatus?.outcome?.kind === 'fell-back' ? 'known-good' : 'another entry'}`,
       'put right what its ordinary entry boots: apt-get install --reinstall linux-image-$(uname -r); update-initramfs -u -k $(uname -r)',
       'choose its ordinary entry, the first, once in the GRUB menu at the console, and see that it comes up',
       resume,
@@ -145,7 +145,9 @@ function handsOn(run: Run): string[] {
   return [console, choose, `check that ${ssh.host} answers by SSH`, resume];
 }
 
-/** The undo's own reboot ended in known-good, so the host answers: what is wrong is its ordinary entry. */
-function fellBackFromOrdinary({ rebootStatus: reboot }: Run): boolean {
-  return reboot?.purpose === 'undo' && reboot.requestedAt !== null && reboot.outcome?.kind === 'fell-back';
+/** The host answers, and undo can't bring it into its ordinary entry: that was tried, or no reboot is left to try it. */
+function cannotReachOrdinary(run: Run): boolean {
+  const reboot = run.rebootStatus;
+  if (reboot?.purpose !== 'undo' || reboot.outcome === null || reboot.outcome.bootId === null) return false;
+  return isUsedUp(run) || (reboot.requestedAt !== null && reboot.outcome.kind === 'fell-back');
 }

@@ -4,7 +4,7 @@
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 
@@ -17,15 +17,21 @@ declare module 'vitest' {
   }
 }
 
-const WORKFLOWS = fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url));
+/** Beside this file as it is: TypeScript under vitest, JavaScript where it was compiled. */
+const WORKFLOWS = fileURLToPath(new URL(`../../src/workflows/index${extname(import.meta.url)}`, import.meta.url));
 
 export interface BuiltBundle {
   readonly codePath: string;
   remove(): Promise<void>;
 }
 
-export async function bundleWorkflows(): Promise<BuiltBundle> {
+export async function bundledWorkflows(): Promise<string> {
   const { code } = await bundleWorkflowCode({ workflowsPath: WORKFLOWS, logger: new DefaultLogger('WARN') });
+  return code;
+}
+
+export async function bundleWorkflows(): Promise<BuiltBundle> {
+  const code = await bundledWorkflows();
   const folder = await mkdtemp(join(tmpdir(), 'gpu-provision-bundle-'));
   const codePath = join(folder, 'workflows.js');
   await writeFile(codePath, code);

@@ -66,8 +66,9 @@ describe("the undo's own reboot", () => {
     await run.update('resume', { gate: 'needs-hands' });
     await run.leapUntilAsked('needs-hands#2');
     await run.update('resume', { gate: 'needs-hands#2' });
-    const { question } = await run.leapUntilAsked('needs-hands#3');
+    const { question, instructions } = await run.leapUntilAsked('needs-hands#3');
     expect(question?.text).toContain('used up');
+    expect(instructions.join('\n')).toContain('choose its ordinary entry');
     expect(world).toMatchObject({ reboots: 3, entry: 'known-good' });
 
     world.powerCut();

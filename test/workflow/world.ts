@@ -1,23 +1,21 @@
 /**
  * A modelled server for workflow tests: what matters of a host for the workflow, and nothing of SSH. Its activities have the real
  * names and shapes, so a workflow that calls something else does not run here. Faults address an activity and an attempt, never a
- * time.
+ * time. Here an activity acts at once; in the simulation (test/simulation/host.ts) it takes time.
  * @module
  */
-import { ApplicationFailure, activityInfo } from '@temporalio/activity';
-import { ApplicationFailureCategory } from '@temporalio/common';
-import type { AllActivities } from '../../src/activities/index.js';
+import { activityInfo } from '@temporalio/activity';
 import type { StepInput } from '../../src/activities/define-step.js';
+import type { AllActivities } from '../../src/activities/index.js';
 import type { RebootInput } from '../../src/activities/reboot.js';
-import type { RestoredInput } from '../../src/activities/restore.js';
 import type { RebootPlan } from '../../src/domain/boot/plan.js';
 import { KNOWN_GOOD_TOKEN, classifyBoot, type BootOutcome } from '../../src/domain/boot/reboot.js';
-import type { AnnounceInput, Announcement } from '../../src/domain/run/announcement.js';
+import type { Announcement } from '../../src/domain/run/announcement.js';
 import type { DiskPlan } from '../../src/domain/cluster/disks.js';
-import { FAILURES, type FailureType } from '../../src/domain/run/failures.js';
-import { PHASE_NAMES } from '../../src/domain/run/phases.js';
-import { stepsOf, type StepResult } from '../../src/domain/run/steps.js';
+import type { FailureType } from '../../src/domain/run/failures.js';
+import type { RunRef } from '../../src/domain/run/steps.js';
 import { GPU_ADDRESSES } from '../support/server-spec.js';
+import { failure, isUndoneByIsolation, modelledActivities } from './modelled-activities.js';
 
 /** What the machine does when it is told to boot. */
 export type BootBehaviour =
@@ -50,6 +48,18 @@ export interface Fault {
   readonly withEffect?: boolean;
 }
 
+/** Guards of real activities, which tests take away to see that it is noticed. Each names what it stands for. */
+export interface Guards {
+  /** REBOOT_IF in host/boot-scripts.ts. */
+  bootId: boolean;
+  /** RemoteHost.drainUnits, called by restore.take-over. */
+  drain: boolean;
+  /** restoreOriginal and the isOwn of phases: the ledger says what this run made. */
+  ledger: boolean;
+  /** lookAtHost in bmcAction: fresh probes before the BMC acts. */
+  freshProbes: boolean;
+}
+
 type Entry = 'default' | 'known-good' | 'trial' | 'other' | 'generated';
 
 export class World {
@@ -68,6 +78,11 @@ export class World {
   abandonedRun: string | null = null;
   /** A k3s that this run did not install runs on the host. */
   k3sWasThere = false;
+  /** The image of the ordinary default is one that has not booted yet. */
+  imagesRebuilt = false;
+  /** Steps whose effect was on the host before the run: the ledger says that it is not the run's. */
+  readonly foreign = new Set<string>();
+  readonly guards: Guards = { bootId: true, drain: true, ledger: true, freshProbes: true };
   fence: { id: string; epoch: number } | null = null;
   /** What the next boots do; after the last one: `boots`. */
   behaviours: BootBehaviour[] = [];
@@ -91,162 +106,94 @@ export class World {
   /** How many of the next power cycles end between off and on. */
   cyclesThatStop = 0;
   power: 'on' | 'off' = 'on';
-  private boots = 1;
-  private wasSilent = false;
-  private dead = false;
+  protected boots = 1;
+  protected wasSilent = false;
+  protected dead = false;
   private flapping = false;
+  readonly modelled = modelledActivities(this);
   private readonly counts = new Map<string, number>();
 
   activities(): AllActivities {
-    const steps: Record<string, (input: StepInput) => Promise<StepResult>> = {};
-    for (const phase of PHASE_NAMES) {
-      for (const step of stepsOf(phase)) {
-        steps[step.name] = (input) =>
-          this.act(step.name, input, step.policy === 'read' ? 'read' : 'change', () => this.take(step.name, input));
-        steps[`${step.name}.verify`] = (input) =>
-          this.act(`${step.name}.verify`, input, 'read', () => {
-            if (!this.staged.has(step.name)) throw failure('StepNotVerified', `${step.name} is not in place`);
-            return { changed: false, summary: 'in place' };
-          });
-        steps[`${step.name}.undo`] = (input) =>
-          this.act(`${step.name}.undo`, input, 'change', () => {
-            this.staged.delete(step.name);
-            if (step.name === 'isolation.publish-known-good-default') this.ordinaryOnce = false;
-            return { changed: true, summary: 'undone' };
-          });
-      }
-    }
-    const own = {
-      'reboot.arm': (input: StepInput) => this.act('reboot.arm', input, 'change', () => void (this.armed = true)),
-      'reboot.disarm': (input: StepInput) =>
-        this.act('reboot.disarm', input, 'change', () => void (this.armed = false)),
-      'reboot.request': (input: RebootInput) =>
-        this.act('reboot.request', input, 'change', () => {
-          if (input.oldBootId !== this.bootId) return { asked: false };
-          this.reboots += 1;
-          this.boot();
-          return { asked: true };
-        }),
-      'reboot.await-left': (input: RebootInput) =>
-        this.act('reboot.await-left', input, 'probe', () => {
-          if (this.online && this.bootId === input.oldBootId && !this.wasSilent) throw notYet();
-          return { leftAt: new Date().toISOString() };
-        }),
-      'reboot.await-return': (input: RebootInput) =>
-        this.act('reboot.await-return', input, 'probe', () => {
-          const seen = this.look(input);
-          if (seen.kind === 'host-key-changed' || (seen.bootId !== null && seen.bootId !== input.oldBootId))
-            return seen;
-          throw notYet();
-        }),
-      'reboot.look': (input: RebootInput) => this.act('reboot.look', input, 'probe', () => this.look(input)),
-      'bmc.look': (input: StepInput) =>
-        this.act('bmc.look', input, 'probe', () => ({ kind: 'ipmi' as const, power: this.power, eventLog: [] })),
-      'bmc.graceful-restart': (input: RebootInput) =>
-        this.act('bmc.graceful-restart', input, 'probe', () =>
-          this.online ? { done: false, evidence: 'answers' } : { done: true, evidence: 'accepted' },
-        ),
-      'bmc.power-cycle': (input: RebootInput) =>
-        this.act('bmc.power-cycle', input, 'probe', () => {
-          if (this.online) return { done: false, evidence: 'answers' };
-          this.powerCycles += 1;
-          this.power = 'off';
-          this.cyclesThatStop -= 1;
-          if (this.cyclesThatStop >= 0) throw failure('BmcUnavailable', 'no answer after off');
-          this.powerOn();
-          return { done: true, evidence: 'power was on, is on' };
-        }),
-      'bmc.power-on': (input: StepInput) =>
-        this.act('bmc.power-on', input, 'probe', () => {
-          if (this.power === 'off') this.powerOn();
-          return this.power;
-        }),
-      'isolation.read-state': (input: StepInput) =>
-        this.act('isolation.read-state', input, 'read', () => ({
-          isolated: this.committed,
-          why: this.committed ? 'all devices hold' : 'not committed by any run',
-          bootId: this.bootId,
-          abandoned: this.abandonedRun,
-          inAbandonedTrial: this.abandonedRun !== null && this.entry === 'trial',
-          k3sRuns: this.k3sWasThere || this.staged.has('k3s.start'),
-        })),
-      'storage.read-plan': (input: StepInput) => this.act('storage.read-plan', input, 'read', () => this.diskPlan()),
-      'isolation.read-plan': (input: StepInput) =>
-        this.act('isolation.read-plan', input, 'read', () => this.plan(input)),
-      'isolation.verify-devices': (input: StepInput) =>
-        this.act('isolation.verify-devices', input, 'read', () => {
-          if (this.entry !== 'trial') throw failure('IsolationNotVerified', 'the GPUs are on nvidia');
-          return { rows: GPU_ADDRESSES.map((address) => ({ address, cells: [], ok: true })), ok: true, problems: [] };
-        }),
-      'workloads.cordon': (input: StepInput) =>
-        this.act('workloads.cordon', input, 'change', () => {
-          this.cordoned = true;
-          return new Date().toISOString();
-        }),
-      'workloads.uncordon': (input: StepInput) =>
-        this.act('workloads.uncordon', input, 'change', () => void (this.cordoned = false)),
-      'restore.take-over': (input: StepInput) =>
-        this.act('restore.take-over', input, 'probe', () => {
-          if (!this.online) throw failure('HostUnreachable', 'no answer');
-          this.fence = { ...input.run };
-        }),
-      'restore.publish-ordinary-once': (input: StepInput) =>
-        this.act('restore.publish-ordinary-once', input, 'change', () => {
-          this.ordinaryOnce = true;
-          return 'published';
-        }),
-      'restore.disarm': (input: StepInput) =>
-        this.act('restore.disarm', input, 'change', () => {
-          const tried = !this.armed;
-          this.armed = false;
-          return { tried, reason: tried ? 'it did not come up' : 'it was not tried' };
-        }),
-      'restore.verify': (input: RestoredInput) =>
-        this.act('restore.verify', input, 'read', () => {
-          const stays = input.customCfgStays === true ? ['publish-known-good-default', 'hold-kernel'] : [];
-          const left = [...this.staged].filter(
-            (name) => undoable.has(name) && !stays.some((step) => name === `isolation.${step}`),
-          );
-          if (left.length > 0) throw failure('RestoreNotVerified', `still there: ${left.join(', ')}`);
-          if (this.entry === 'trial' || this.entry === 'generated' || (input.rebooted && this.entry !== 'default')) {
-            throw failure('RestoreNotVerified', `the host runs ${this.entry}`);
-          }
-          return { files: 7, images: 2, drivers: {}, lines: [{ area: 'now', text: 'as before' }] };
-        }),
-      'restore.close-ledger': (input: StepInput) =>
-        this.act('restore.close-ledger', input, 'change', () => void (this.abandonedRun = null)),
-      'host.release': (input: StepInput) => this.act('host.release', input, 'change', () => void (this.fence = null)),
-      'commit.confirm-boot': (input: StepInput) =>
-        this.act('commit.confirm-boot', input, 'change', () => {
-          this.confirmed = true;
-          return 'confirmed';
-        }),
-      'commit.check-default': (input: StepInput) => this.act('commit.check-default', input, 'read', () => 'as proven'),
-      'commit.make-default': (input: StepInput & { bootId: string }) =>
-        this.act('commit.make-default', input, 'change', () => {
-          if (input.bootId !== this.bootId && !this.defaultMade) throw failure('Drifted', `boot ${this.bootId} runs`);
-          this.defaultMade = true;
-          return 'made';
-        }),
-      'commit.close': (input: StepInput) =>
-        this.act('commit.close', input, 'change', () => {
-          this.committed = true;
-          return 'committed';
-        }),
-      // Of no host: nothing of it is read from what steps are told.
-      announce: (input: AnnounceInput & StepInput) =>
-        this.act('announce', input, 'probe', () => {
-          this.announcements.push(input.announcement);
-          return { refused: [] };
-        }),
-    };
-    return { ...steps, ...own } as unknown as AllActivities;
+    const activities = Object.keys(this.modelled).map((name) => [
+      name,
+      async (input: StepInput) => {
+        this.calls.push(name);
+        const count = (this.counts.get(name) ?? 0) + 1;
+        this.counts.set(name, count);
+        await this.on.get(name)?.();
+        this.admit(name, input);
+        const fault = this.faults.find((f) => f.at === name && count > (f.after ?? 0));
+        if (fault !== undefined && activityInfo().attempt <= (fault.attempts ?? Number.POSITIVE_INFINITY)) {
+          if (fault.withEffect === true) this.apply(name, input);
+          throw failure(fault.type, `injected into ${name}`);
+        }
+        return this.apply(name, input);
+      },
+    ]);
+    return Object.fromEntries(activities) as AllActivities;
+  }
+
+  /** Whether the host lets an activity begin. Throws ApplicationFailure. */
+  admit(name: string, input: StepInput): void {
+    const { kind } = this.activity(name);
+    if (kind === 'probe') return;
+    if (!this.online) throw failure('HostUnreachable', 'no answer');
+    if (!this.keyMatches) throw failure('HostKeyChanged', FOREIGN_KEY);
+    if ((kind === 'change' || kind === 'unit') && name !== 'preparation.claim-host') this.checkFence(input.run, name);
+  }
+
+  /** What an activity does and answers, at once. */
+  apply(name: string, input: StepInput): unknown {
+    return this.activity(name).body(input as Parameters<ReturnType<World['activity']>['body']>[0]);
+  }
+
+  activity(name: string): World['modelled'][string] {
+    const activity = this.modelled[name];
+    if (activity === undefined) throw new RangeError(`no activity named ${name}`);
+    return activity;
+  }
+
+  /** Of the workflow's clock. */
+  time(): string {
+    return new Date().toISOString();
+  }
+
+  /** CLAIM in host/scripts.ts. */
+  claim(run: RunRef): void {
+    if (this.fence !== null && this.fence.id !== run.id)
+      throw failure('HostLocked', `the host is held by run ${this.fence.id}`);
+    if (this.fence !== null && this.fence.epoch > run.epoch) throw failure('HostLocked', `epoch ${run.epoch} is over`);
+    this.fence = { ...run };
+  }
+
+  takeOver(run: RunRef): void {
+    if (!this.online) throw failure('HostUnreachable', 'no answer');
+    if (!this.keyMatches) throw failure('HostKeyChanged', FOREIGN_KEY);
+    this.claim(run);
+  }
+
+  /** RELEASE in host/scripts.ts. */
+  release(run: RunRef): void {
+    if (this.fence?.id === run.id) this.fence = null;
+  }
+
+  /** Whether the host still answers with this boot, without having been silent. */
+  runs(bootId: string): boolean {
+    return this.online && this.bootId === bootId && !this.wasSilent;
+  }
+
+  /** To the probes that a BMC action begins with. */
+  answers(): boolean {
+    return this.online;
+  }
+
+  isolationSteps(): readonly string[] {
+    return [...this.staged].filter(isUndoneByIsolation);
   }
 
   /** Somebody else's power cut and return: the default entry decides. */
   powerCut(): void {
-    this.boots += 1;
-    this.bootId = bootIdOf(this.boots);
+    this.newBoot();
     this.entry = this.defaultEntry();
     this.armed = false;
   }
@@ -257,52 +204,33 @@ export class World {
     this.power = 'off';
   }
 
-  private async act<T>(name: string, input: StepInput, kind: 'read' | 'change' | 'probe', body: () => T): Promise<T> {
-    this.calls.push(name);
-    const count = (this.counts.get(name) ?? 0) + 1;
-    this.counts.set(name, count);
-    await this.on.get(name)?.();
-    if (kind !== 'probe' && !this.online) throw failure('HostUnreachable', 'no answer');
-    if (kind !== 'probe' && !this.keyMatches) throw failure('HostKeyChanged', 'another key');
-    if (kind === 'change' && !name.startsWith('preparation.claim')) this.checkFence(input, name);
-    const fault = this.faults.find((f) => f.at === name && count > (f.after ?? 0));
-    if (fault !== undefined && activityInfo().attempt <= (fault.attempts ?? Number.POSITIVE_INFINITY)) {
-      if (fault.withEffect === true) body();
-      throw failure(fault.type, `injected into ${name}`);
-    }
-    return body();
-  }
-
-  private checkFence(input: StepInput, name: string): void {
-    if (this.fence === null || this.fence.id !== input.run.id || this.fence.epoch !== input.run.epoch) {
+  private checkFence(run: RunRef, name: string): void {
+    if (this.fence === null || this.fence.id !== run.id || this.fence.epoch !== run.epoch) {
       if (name === 'host.release') return;
-      throw failure('Fenced', `${name} by epoch ${input.run.epoch}, the host is at ${JSON.stringify(this.fence)}`);
+      throw failure('Fenced', `${name} by epoch ${run.epoch}, the host is at ${JSON.stringify(this.fence)}`);
     }
   }
 
-  private take(name: string, input: StepInput): StepResult {
-    if (name === 'preflight.check') return { changed: false, summary: '38 checks, 2 warnings', facts: FACTS };
-    if (name === 'preparation.claim-host') this.fence = { ...input.run };
-    if (name === 'cozystack.create-pool') this.approvals.push(input.approved);
-    const changed = !this.staged.has(name);
-    this.staged.add(name);
-    return { changed, summary: name };
-  }
-
-  private defaultEntry(): Entry {
+  /** What a boot enters that nothing was armed for. */
+  defaultEntry(): Entry {
     if (this.defaultMade || this.committed) return 'trial';
     return this.staged.has('isolation.publish-known-good-default') ? 'known-good' : 'default';
   }
 
-  private boot(): void {
-    const behaviour = this.behaviours.shift() ?? 'boots';
+  /** Told to reboot, the machine does what is next in its behaviours. */
+  restart(): void {
+    this.reboots += 1;
+    this.boot(this.behaviours.shift() ?? 'boots');
+  }
+
+  protected boot(behaviour: BootBehaviour): void {
     if (behaviour === 'never-leaves') return;
+    this.flapping = behaviour === 'flaps';
     if (behaviour === 'same-boot') {
       this.wasSilent = true;
       return;
     }
-    this.boots += 1;
-    this.bootId = bootIdOf(this.boots);
+    this.newBoot();
     const armed = this.armed;
     this.armed = false;
     if (behaviour === 'hangs' || behaviour === 'dies') {
@@ -313,28 +241,45 @@ export class World {
     if (behaviour === 'foreign-key') this.keyMatches = false;
     if (behaviour === 'falls-back') this.entry = 'known-good';
     else if (behaviour === 'other-entry') this.entry = 'other';
-    else if (behaviour === 'generated-default') this.entry = 'generated';
-    else if (armed) this.entry = this.ordinaryOnce ? 'default' : 'trial';
+    // With the images put back it is the host's own default again.
+    else if (behaviour === 'generated-default') this.entry = this.imagesRebuilt ? 'generated' : 'default';
+    else if (armed && this.staged.has('isolation.publish-known-good-default'))
+      this.entry = this.ordinaryOnce ? 'default' : 'trial';
     else this.entry = this.defaultEntry();
-    this.flapping = behaviour === 'flaps';
   }
 
-  private powerOn(): void {
+  private newBoot(): void {
+    this.boots += 1;
+    this.bootId = bootIdOf(this.boots);
+    // It is below /run.
+    this.confirmed = false;
+  }
+
+  powerCycle(): void {
+    this.powerCycles += 1;
+    this.power = 'off';
+    this.cyclesThatStop -= 1;
+    if (this.cyclesThatStop >= 0) throw failure('BmcUnavailable', 'no answer after off');
+    this.powerOn();
+  }
+
+  powerOn(): void {
     this.power = 'on';
     if (this.dead) return;
     this.online = true;
     this.powerCut();
   }
 
-  private look(input: RebootInput): BootOutcome {
-    const seenAt = new Date().toISOString();
+  /** As reboot.look sees it. */
+  look(input: RebootInput): BootOutcome {
+    const seenAt = this.time();
     if (!this.keyMatches) {
       return {
         kind: 'host-key-changed',
         bootId: null,
         commandLine: null,
         seenAt,
-        evidence: 'SHA256:new, pinned SHA256:old',
+        evidence: FOREIGN_KEY,
       };
     }
     if (!this.online)
@@ -354,12 +299,12 @@ export class World {
     return { kind, bootId: this.bootId, commandLine, seenAt, evidence: `boot ${this.bootId}` };
   }
 
-  private diskPlan(): DiskPlan {
+  diskPlan(): DiskPlan {
     const disks = this.disks.map((serial) => ({ id: `/dev/disk/by-id/${serial}`, serial, model: 'M', bytes: 1e12 }));
     return { pool: 'data', backend: 'zfs', node: 'h100-01', disks, digest: this.disks.join('+') };
   }
 
-  private plan(input: StepInput): RebootPlan {
+  plan(input: StepInput): RebootPlan {
     const digest = `${String(this.boots).padStart(4, '0')}-${String(this.generation).padStart(4, '0')}`;
     return {
       bootId: this.bootId,
@@ -387,36 +332,9 @@ export class World {
   }
 }
 
-const undoable = new Set(
-  stepsOf('gpu-isolation')
-    .filter((s) => s.undo)
-    .map((s) => s.name),
-);
-
-const FACTS = {
-  checks: [],
-  baseline: {
-    linkWidths: {},
-    failedUnits: [],
-    nativeDrivers: Object.fromEntries(GPU_ADDRESSES.map((a) => [a, 'nvidia'])),
-  },
-  earlierBootSeconds: [840, 900],
-};
+/** A changed host key is told with both fingerprints. */
+export const FOREIGN_KEY = 'SHA256:new, pinned SHA256:old';
 
 export function bootIdOf(n: number): string {
   return `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
-}
-
-function failure(type: FailureType, message: string): ApplicationFailure {
-  return ApplicationFailure.create({ type, message, nonRetryable: !FAILURES[type].retryable });
-}
-
-/** As the real probes do: one attempt stands for half a minute, which the server skips. */
-function notYet(): ApplicationFailure {
-  return ApplicationFailure.create({
-    type: 'NotBackYet',
-    message: 'no answer yet',
-    nextRetryDelay: '30s',
-    category: ApplicationFailureCategory.BENIGN,
-  });
 }

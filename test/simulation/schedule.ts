@@ -1,0 +1,164 @@
+/**
+ * What happens in one simulated run, drawn from a seed: faults, the machine's moods, and people.
+ * @module
+ */
+import { FAULTS, type Fault, type FaultName } from '../faults.js';
+import { ALL_STEPS } from '../workflow/modelled-activities.js';
+import type { BootBehaviour } from '../workflow/world.js';
+
+export interface GateAnswer {
+  readonly how: 'approve' | 'approve-twice' | 'wrong-digest' | 'reject' | 'never' | 'cancel';
+  readonly afterSeconds: number;
+  readonly by: 'signal' | 'update';
+}
+
+export interface Schedule {
+  /** Phases 1 to 4 alone, or all. */
+  readonly phases: 'isolation' | 'all';
+  readonly acceptance: 'nested' | 'all';
+  readonly faults: readonly Fault[];
+  readonly behaviours: readonly BootBehaviour[];
+  /** How many power cycles end between off and on. */
+  readonly cyclesThatStop: number;
+  /** To each question of a kind in turn; after the last: approve, give up, put right. */
+  readonly gates: readonly GateAnswer[];
+  readonly parked: readonly ('resume' | 'reject' | 'cancel')[];
+  readonly needsHands: readonly ('put-right' | 'as-it-is')[];
+  readonly disks: number;
+  /** How the host is found: fresh, with a k3s and a nested cluster of others, staged by a lost run, held by another run, or unfit. */
+  readonly found: 'fresh' | 'in-use' | 'abandoned' | 'held' | 'unfit';
+}
+
+export const CALM: Schedule = {
+  phases: 'all',
+  acceptance: 'nested',
+  faults: [],
+  behaviours: [],
+  cyclesThatStop: 0,
+  gates: [],
+  parked: [],
+  needsHands: [],
+  disks: 1,
+  found: 'fresh',
+};
+
+/** mulberry32: small, and the same everywhere. Source: https://github.com/cprosche/mulberry32. */
+export class Random {
+  constructor(private state: number) {}
+
+  /** From 0 up to and without 1. */
+  next(): number {
+    this.state = (this.state + 0x6d2b79f5) | 0;
+    let t = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  }
+
+  below(limit: number): number {
+    return Math.floor(this.next() * limit);
+  }
+
+  chance(probability: number): boolean {
+    return this.next() < probability;
+  }
+
+  of<T>(values: readonly T[]): T {
+    const value = values[this.below(values.length)];
+    if (value === undefined) throw new RangeError('nothing to choose from');
+    return value;
+  }
+}
+
+const STEP_NAMES = ALL_STEPS.map(({ name }) => name);
+const UNDO_NAMES = ALL_STEPS.filter(({ undo }) => undo).map(({ name }) => `${name}.undo`);
+/** What decides most: reboot, proof, commit and the way back. */
+const CRITICAL = [
+  'isolation.read-state',
+  'isolation.read-plan',
+  'isolation.verify-devices',
+  'reboot.arm',
+  'reboot.request',
+  'reboot.await-left',
+  'reboot.await-return',
+  'reboot.look',
+  'bmc.look',
+  'bmc.graceful-restart',
+  'bmc.power-cycle',
+  'bmc.power-on',
+  'commit.confirm-boot',
+  'commit.check-default',
+  'commit.make-default',
+  'commit.close',
+  'workloads.cordon',
+  'workloads.uncordon',
+  'restore.take-over',
+  'restore.publish-ordinary-once',
+  'restore.disarm',
+  'restore.verify',
+  'restore.close-ledger',
+  'host.release',
+  'storage.read-plan',
+];
+const BEHAVIOURS: readonly BootBehaviour[] = [
+  'boots',
+  'boots',
+  'hangs',
+  'falls-back',
+  'never-leaves',
+  'same-boot',
+  'other-entry',
+  'generated-default',
+  'flaps',
+  'foreign-key',
+  'dies',
+];
+const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
+const AWAY_SECONDS = [10, 45, 300, 2_400];
+const ANSWER_SECONDS = [5, 60, 3_600, 20_000, 90_000];
+
+export function scheduleOf(seed: number): Schedule {
+  const random = new Random(seed);
+  const many = <T>(most: number, draw: () => T): T[] => Array.from({ length: random.below(most + 1) }, draw);
+  return {
+    phases: random.chance(0.6) ? 'isolation' : 'all',
+    acceptance: random.of(['nested', 'all']),
+    found: random.chance(0.7) ? 'fresh' : random.of(['in-use', 'in-use', 'abandoned', 'held', 'unfit']),
+    faults: many(4, () => faultOf(random)),
+    behaviours: random.chance(0.5) ? many(3, () => random.of(BEHAVIOURS)) : [],
+    cyclesThatStop: random.chance(0.1) ? 1 : 0,
+    gates: random.chance(0.5)
+      ? many(3, () => ({
+          how: random.of(['approve', 'approve-twice', 'wrong-digest', 'reject', 'never', 'cancel']),
+          afterSeconds: random.of(ANSWER_SECONDS),
+          by: random.of(['signal', 'update']),
+        }))
+      : [],
+    parked: many(3, () => random.of(['resume', 'resume', 'reject', 'cancel'])),
+    needsHands: many(2, () => random.of(['put-right', 'as-it-is'])),
+    disks: random.below(2),
+  };
+}
+
+function faultOf(random: Random): Fault {
+  const kind = random.of(FAULT_NAMES);
+  return {
+    kind,
+    at: random.of(random.of([STEP_NAMES, CRITICAL, CRITICAL, UNDO_NAMES])),
+    call: random.chance(0.8) ? 1 : 2,
+    attempt: random.chance(0.8) ? 1 : 2,
+    point: random.of(FAULTS[kind].points),
+    awaySeconds: random.of(AWAY_SECONDS),
+  };
+}
+
+/** Everything that can be left out of a schedule or made calm, one thing at a time. */
+export function simpler(schedule: Schedule): readonly Schedule[] {
+  const lists = ['faults', 'behaviours', 'gates', 'parked', 'needsHands'] as const;
+  const shorter = lists.flatMap((list) =>
+    schedule[list].map((_, at): Schedule => ({ ...schedule, [list]: schedule[list].filter((__, i) => i !== at) })),
+  );
+  const calmer = (Object.keys(CALM) as (keyof Schedule)[])
+    .filter((key) => !Array.isArray(CALM[key]) && schedule[key] !== CALM[key])
+    .map((key): Schedule => ({ ...schedule, [key]: CALM[key] }));
+  return [...shorter, ...calmer];
+}

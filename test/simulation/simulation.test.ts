@@ -1,0 +1,52 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { bundledWorkflows } from '../support/workflow-bundle.js';
+import { campaign } from './campaign.js';
+import { CALM, scheduleOf, type Schedule } from './schedule.js';
+import { simulate } from './simulate.js';
+import { WorkflowCode } from './workflow-instance.js';
+
+/** CI's share; `npm run simulate` has any number. */
+const SEEDS = 500;
+
+let code: WorkflowCode;
+beforeAll(async () => {
+  code = new WorkflowCode(await bundledWorkflows());
+});
+
+describe('a simulated run', () => {
+  it(`keeps every invariant under ${SEEDS} seeded schedules`, async () => {
+    const { broken, outcomes, faults } = await campaign(code, { from: 1, count: SEEDS });
+    const why =
+      broken && `seed ${broken.seed}: ${broken.run.violations.join('; ')} by ${JSON.stringify(broken.schedule)}`;
+    expect(why).toBeNull();
+    // Every ending is reached, and faults strike: a simulation in which nothing happens proves nothing.
+    expect(Object.keys(outcomes).toSorted()).toEqual(
+      ['expired', 'incomplete', 'provisioned', 'refused', 'rejected', 'restored'].toSorted(),
+    );
+    expect(faults).toBeGreaterThan(SEEDS / 4);
+  });
+
+  it('is the same again from the same seed', async () => {
+    for (const seed of [1, 7, 42]) {
+      const [first, second] = [await simulate(code, scheduleOf(seed)), await simulate(code, scheduleOf(seed))];
+      expect(second).toEqual(first);
+    }
+  });
+});
+
+/** What seeds have found, as they shrank. */
+const FOUND: Readonly<Record<string, Partial<Schedule>>> = {
+  'a cancel that arrives when all is done closed a provisioned run as cancelled': {
+    faults: [{ kind: 'cancelled', at: 'host.release', call: 1, attempt: 1, point: 'during', awaySeconds: 45 }],
+  },
+  'instructions that sent people to known-good when undo had no reboot left, and so never out': {
+    behaviours: ['other-entry', 'other-entry', 'falls-back'],
+  },
+};
+
+describe('what seeds have found', () => {
+  it.each(Object.entries(FOUND))('%s', async (_, schedule) => {
+    const run = await simulate(code, { ...CALM, phases: 'isolation', ...schedule });
+    expect(run.violations).toEqual([]);
+  });
+});
