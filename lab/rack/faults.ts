@@ -9,6 +9,8 @@ export type FaultPoint =
   | 'program'
   /** a command arrives over SSH - the command line as sent */
   | 'ssh'
+  /** bytes come over SSH for a forwarded connection - `ADDRESS:PORT` */
+  | 'forward'
   /** a stage of the boot is entered - `firmware`, `grub`, `kernel`, `init-top/NAME`, `mount-root`, `sshd`, `network` */
   | 'boot'
   /** GRUB writes its environment - the path of the block */
@@ -25,7 +27,7 @@ export type FaultEffect =
   | { readonly kind: 'fail'; readonly exitCode?: number; readonly stderr?: string; readonly when?: 'before' | 'after' }
   /** Never goes on: a program until it is killed, a boot stage or a shutdown (`reboot`) until the power is cut. */
   | { readonly kind: 'hang' }
-  /** `ssh`: the connection breaks. Before: the command never runs. During: it runs on. After: its result is lost. */
+  /** `ssh`, `forward`: the connection breaks. Before: the command never runs. During: it runs on. After: its result is lost. */
   | { readonly kind: 'drop-link'; readonly when: 'before' | 'during' | 'after' }
   /** The power fails, and stays away until somebody turns it on; `restoreAfterMs` is the end of the outage. */
   | { readonly kind: 'power-cut'; readonly when?: 'before' | 'after'; readonly restoreAfterMs?: number }

@@ -9,6 +9,7 @@ export type {
   BootCause,
   BootRecord,
   BusyPeriod,
+  HostImage,
   Rack,
   RackOptions,
   SimulatedDisk,

@@ -3,6 +3,8 @@
  * @module
  */
 import type { ClusterFault } from '../cluster/contract.js';
+import type { LinstorPool } from '../cluster/controllers/linstor.js';
+import type { Entry } from './disk/entry.js';
 import type { FaultRule, FaultTable } from './faults.js';
 
 export interface SimulatedHostOptions {
@@ -43,6 +45,18 @@ export interface SimulatedHostOptions {
   readonly silentPowerCut?: boolean;
   /** Rules for what goes wrong in its cluster. */
   readonly clusterFaults?: readonly ClusterFault[];
+  /** Begins where the host ended that this was taken of, instead of fresh. The name must be the same: a cluster knows its node by it. */
+  readonly image?: HostImage;
+}
+
+/** What outlasts the power: of one host that is prepared, many begin. */
+export interface HostImage {
+  readonly disk: ReadonlyMap<string, Entry>;
+  /** Of the other disks, by name: what is on them. */
+  readonly signatures: ReadonlyMap<string, string>;
+  readonly storagePools: ReadonlyMap<string, LinstorPool>;
+  /** Where the objects of its cluster are; null without a cluster. */
+  readonly clusterFolder: string | null;
 }
 
 export interface SimulatedDisk {
@@ -173,4 +187,8 @@ export interface SimulatedHost {
   gracefulRestart(): void;
   /** ACPI power button: orderly shutdown, then off. */
   gracefulShutdown(): void;
+  /** Breaks every SSH connection; the host goes on. */
+  dropLinks(): void;
+  /** Of a host that is off. The objects of its cluster are copied to the folder, which is the caller's to remove. */
+  image(clusterFolder: string): Promise<HostImage>;
 }

@@ -48,3 +48,21 @@ describe('a fresh host', () => {
     expect((await client.root(['cat', '/sys/class/dmi/id/product_serial'])).stdout).toBe('5XKQ1P3\n');
   });
 });
+
+it('many hosts begin where one ended, and none of them sees what another does', async () => {
+  const origin = await startRack({ hosts: [{ name: 'h100-01' }] });
+  const first = origin.host('h100-01');
+  first.writeFile('/etc/prepared', 'yes\n');
+  await expect(first.image('/nowhere')).rejects.toThrow('h100-01 is on');
+  first.gracefulShutdown();
+  await first.waitFor(({ power }) => power === 'off', 'its shutdown');
+  const image = await first.image('/nowhere');
+  await origin.close();
+  // Without k3s there is nothing to copy.
+  expect(image.clusterFolder).toBeNull();
+  const racks = await Promise.all([1, 2].map(() => startRack({ hosts: [{ name: 'h100-01', image }] })));
+  const [one, other] = racks.map((rack) => rack.host('h100-01'));
+  one?.writeFile('/etc/prepared', 'no\n');
+  expect(other?.readFile('/etc/prepared')).toBe('yes\n');
+  for (const rack of racks) await rack.close();
+});

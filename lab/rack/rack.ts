@@ -56,7 +56,7 @@ function diskOf(
   base: ReadonlyMap<string, Entry>,
   clientPublicKey: string,
 ): ReadonlyMap<string, Entry> {
-  const disk = new Map(base);
+  const disk = new Map(options.image?.disk ?? base);
   const put = (path: string, content: string, meta: { mode?: number; uid?: number; gid?: number } = {}): void => {
     for (let at = parentOf(path); !disk.has(at); at = parentOf(at)) disk.set(at, directory());
     disk.set(path, file(content, meta));

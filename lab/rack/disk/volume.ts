@@ -48,6 +48,10 @@ export class MemoryVolume implements Volume {
     return this.entries.keys();
   }
 
+  copy(): ReadonlyMap<string, Entry> {
+    return new Map(this.entries);
+  }
+
   protected replaceAll(entries: ReadonlyMap<string, Entry>): void {
     this.entries = new Map(entries);
     this.index = null;

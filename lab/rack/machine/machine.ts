@@ -16,6 +16,7 @@ import {
   type BootCause,
   type BootRecord,
   type BusyPeriod,
+  type HostImage,
   type SimulatedDisk,
   type SimulatedHost,
   type SimulatedHostOptions,
@@ -54,9 +55,9 @@ export class Machine implements SimulatedHost {
   readonly devices: readonly PciDevice[];
   readonly disks: readonly SimulatedDisk[];
   /** What is on a disk, by its name; nothing for an empty one. */
-  readonly signatures = new Map<string, string>();
+  readonly signatures: Map<string, string>;
   /** LINSTOR's; gone with the cluster that knew them, while the disks keep what is on them. */
-  readonly storagePools = new Map<string, LinstorPool>();
+  readonly storagePools: Map<string, LinstorPool>;
   readonly journal = new Journal();
   readonly boots: Mutable<BootRecord>[] = [];
   readonly rebootRequests: string[] = [];
@@ -66,7 +67,7 @@ export class Machine implements SimulatedHost {
   readonly ports = new Map<number, number>();
   /** The same for addresses that exist only inside the cluster, while k3s runs: ClusterIPs, which a CNI serves on the host too. */
   clusterPort: (address: string, port: number) => number | null = () => null;
-  readonly clusterFolder = new ClusterFolder();
+  readonly clusterFolder: ClusterFolder;
   initramfsBuilds = 2;
   stage = 'off';
   kernel: Kernel | null = null;
@@ -98,7 +99,10 @@ export class Machine implements SimulatedHost {
         ? devices
         : devices.map((device) => (device.class === '020000' ? { ...device, iommuGroup: shared } : device));
     this.disks = options.disks ?? [DATA_DISK];
+    this.signatures = new Map(options.image?.signatures);
     for (const { name, holds } of this.disks) if (holds !== undefined) this.signatures.set(name, holds);
+    this.storagePools = new Map(options.image?.storagePools);
+    this.clusterFolder = new ClusterFolder(options.image?.clusterFolder);
   }
 
   get hasIommu(): boolean {
@@ -475,6 +479,20 @@ export class Machine implements SimulatedHost {
       this.watchers.add(look);
       look();
     });
+  }
+
+  dropLinks(): void {
+    this.endpoint.dropLinks();
+  }
+
+  async image(clusterFolder: string): Promise<HostImage> {
+    if (this.power === 'on') throw new Error(`${this.name} is on: what it writes meanwhile would be missing`);
+    return {
+      disk: this.disk.copy(),
+      signatures: new Map(this.signatures),
+      storagePools: new Map(this.storagePools),
+      clusterFolder: (await this.clusterFolder.copyTo(clusterFolder)) ? clusterFolder : null,
+    };
   }
 
   startWorkload(workload: Workload): void {

@@ -212,6 +212,14 @@ function serve(client: Connection, kernel: Kernel, endpoint: SshEndpoint): void 
         channel.on('error', () => socket.destroy());
         socket.on('error', () => channel.destroy());
         channel.pipe(socket).pipe(channel);
+        channel.on('data', () => {
+          const effect = kernel.machine.strike(
+            'forward',
+            `${info.destIP}:${info.destPort}`,
+            kernel.parameters.commandLine,
+          );
+          if (effect?.kind === 'drop-link') endpoint.dropLinks();
+        });
         const hangUp = (): void => void socket.destroy();
         kernel.life.signal.addEventListener('abort', hangUp, { once: true });
         socket.once('close', () => kernel.life.signal.removeEventListener('abort', hangUp));
