@@ -87,6 +87,13 @@ describe('k3s on a fresh host', () => {
     expect((await ctx.host.exec(['systemctl', 'is-active', 'k3s.service'])).stdout.trim()).toBe('inactive');
   });
 
+  it('is configured once, even before there is a k3s', async () => {
+    const { context } = await start();
+    const ctx = await context('run-1');
+    expect(await perform('k3s.configure', ctx)).toMatchObject({ changed: true, summary: '1 files written' });
+    expect(await perform('k3s.configure', ctx)).toMatchObject({ changed: false, summary: '1 files written' });
+  });
+
   it('is not installed when its bytes are not those of the release', async () => {
     const release = 'https://github.com/k3s-io/k3s/releases/download/v1.35.3%2Bk3s1';
     const { context } = await start({ downloads: { [`${release}/k3s`]: 'not what was released' } });

@@ -25,6 +25,7 @@ import {
 import { nodeWithIP } from '../domain/cluster/node.js';
 import { MANAGED_BY_LABEL, FIELD_MANAGER, RUN_LABEL, runOf } from '../domain/cluster/ownership.js';
 import { nestsDeep, textAt } from '../domain/cluster/objects.js';
+import type { StepResult } from '../domain/run/steps.js';
 import { ProvisionError } from '../ports/failure.js';
 import type { PhaseSteps, StepContext } from './define-step.js';
 import { INSTALL_BINARY, REMOVE_K3S_STATE } from './cluster/k3s-scripts.js';
@@ -105,6 +106,11 @@ async function isRunning(ctx: StepContext): Promise<boolean> {
   return enabled === 'enabled' && active === 'active';
 }
 
+const written = (wanted: readonly FileContent[]): Omit<StepResult, 'changed'> => ({
+  summary: `${wanted.length} files written`,
+  facts: { files: wanted.map(({ path }) => path) },
+});
+
 export const k3sSteps = {
   'k3s.configure': {
     preview: async (ctx) => {
@@ -123,7 +129,10 @@ export const k3sSteps = {
     check: async (ctx) => {
       // Settings that a running k3s was started with are judged by meaning, not by the bytes of a file of ours.
       const { installed } = await requireOurs(ctx);
-      return installed && (await isRunning(ctx)) ? { summary: 'k3s runs with the wanted settings' } : null;
+      if (installed && (await isRunning(ctx))) return { summary: 'k3s runs with the wanted settings' };
+      const wanted = await files(ctx);
+      for (const file of wanted) if (!(await ctx.host.fileIs(file))) return null;
+      return written(wanted);
     },
     apply: async (ctx) => {
       for (const file of await files(ctx)) await ctx.host.writeFile(file, 'k3s.configure');
@@ -136,7 +145,7 @@ export const k3sSteps = {
         if (!(await ctx.host.fileIs(file)))
           throw new ProvisionError('StepNotVerified', `${file.path} is not as written`);
       }
-      return { summary: `${wanted.length} files written`, facts: { files: wanted.map((file) => file.path) } };
+      return written(wanted);
     },
     undo: async (ctx) => {
       const paths = [K3S_CONFIG_PATH, K3S_TOKEN_PATH, K3S_REGISTRIES_PATH];
