@@ -97,6 +97,8 @@ function fileStep(
 
 const direct = (ctx: StepContext): boolean => ctx.spec.boot.strategy === 'direct';
 
+const dropIn: FileContent = { path: GRUB_DROP_IN, content: GRUB_DROP_IN_TEXT, mode: '644' };
+
 export const isolationSteps = {
   'isolation.save-boot-state': {
     apply: async (ctx) => {
@@ -197,17 +199,14 @@ export const isolationSteps = {
   'isolation.write-launcher': fileStep('isolation.write-launcher', () => launcherFile),
 
   'isolation.write-command-line': {
-    ...fileStep('isolation.write-command-line', () => ({
-      path: GRUB_DROP_IN,
-      content: GRUB_DROP_IN_TEXT,
-      mode: '644',
-    })),
-    check: async () => null,
+    ...fileStep('isolation.write-command-line', () => dropIn),
+    check: async (ctx) => {
+      if (!(await ctx.host.fileIs(dropIn))) return null;
+      const { args } = await generatedDefault(ctx.host);
+      return args.includes('iommu=pt') ? { summary: 'iommu=pt in the generated default entry', facts: { args } } : null;
+    },
     apply: async (ctx) => {
-      await ctx.host.writeFile(
-        { path: GRUB_DROP_IN, content: GRUB_DROP_IN_TEXT, mode: '644' },
-        'isolation.write-command-line',
-      );
+      await ctx.host.writeFile(dropIn, 'isolation.write-command-line');
       const entry = await generatedDefault(ctx.host);
       if (!entry.args.includes('iommu=pt')) {
         await ctx.host.mustUnit('update-grub', ['update-grub']);
