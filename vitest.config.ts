@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { PHASE_NAMES } from './src/domain/run/phases.js';
 
 /**
  * Four tiers run by `npm test`: unit tests beside their source, workflows with skipped time, simulated runs by the thousand, and whole
@@ -39,6 +40,26 @@ export default defineConfig({
           hookTimeout: 120_000,
         },
       },
+      {
+        test: {
+          name: 'matrix',
+          include: ['test/matrix/share.test.ts'],
+          globalSetup: ['test/matrix/global-setup.ts'],
+          hookTimeout: 15 * 60_000,
+        },
+      },
+      // One for each phase, so that they run beside each other.
+      ...PHASE_NAMES.map((phase) => ({
+        test: {
+          name: `matrix-${phase}`,
+          include: ['test/matrix/matrix.test.ts'],
+          globalSetup: ['test/matrix/global-setup.ts'],
+          provide: { matrixPhase: phase },
+          // Lanes at a time: most of what they do is waiting.
+          maxConcurrency: 3,
+          hookTimeout: 60 * 60_000,
+        },
+      })),
       {
         test: {
           name: 'vm',

@@ -19,7 +19,7 @@ import {
 } from '../../lab/rack/index.js';
 import { PHASE_NAMES, type PhaseName } from '../../src/domain/run/phases.js';
 import { VERIFY_WORKFLOW_TYPE, verifyWorkflowId } from '../../src/domain/run/messages.js';
-import type { ServerSpec } from '../../src/domain/spec.js';
+import type { AcceptanceMode, ServerSpec } from '../../src/domain/spec.js';
 import type { VerifyReport } from '../../src/domain/verify.js';
 import { createActivities, type Activities } from '../../src/worker.js';
 import { ProvisionRun } from '../support/provision-run.js';
@@ -41,7 +41,18 @@ export interface SiteOptions {
   readonly bmc?: boolean;
   /** For one thing that is waited for, where a test has a longer limit of its own. */
   readonly limitMs?: number;
+  /** Of its runs. */
+  readonly memo?: Readonly<Record<string, unknown>>;
+  /** Of the Temporal server, when it is not the tier's. */
+  readonly temporal?: string;
+  readonly acceptance?: AcceptanceMode;
+  /** What stands between worker and activities. */
+  readonly wrap?: (activities: ActivityMap) => ActivityMap;
+  /** Serves the site instead of this process, at that Temporal server. Resolves to what ends it. */
+  readonly serve?: (address: string, site: string) => Promise<() => Promise<void>>;
 }
+
+export type ActivityMap = Activities['activities'];
 
 /** One server, its BMC, and a worker for its site. */
 export class Site {
@@ -57,12 +68,12 @@ export class Site {
     private readonly connection: Connection,
     private readonly native: NativeConnection,
     private readonly client: Client,
-    private readonly limitMs: number,
+    private readonly options: SiteOptions,
   ) {}
 
   static async start(options: SiteOptions = {}): Promise<Site> {
     const site = `site-${randomUUID().slice(0, 8)}`;
-    const name = `h100-${site.slice(5)}`;
+    const name = options.host?.name ?? `h100-${site.slice(5)}`;
     const rack = await startRack({ hosts: [{ ...options.host, name }], faults: options.faults ?? [] });
     const host = rack.host(name);
     const credentials = { user: 'admin', password: 'rack-only' };
@@ -97,21 +108,24 @@ export class Site {
       },
       cluster: {
         ...base.cluster,
+        acceptance: options.acceptance ?? base.cluster.acceptance,
         nested: [{ name: 'main', tenant: 'workload', nodes: 1, cpu: 8, memory: '32Gi', disk: '50Gi', gpusPerNode: 2 }],
       },
     };
-    const address = inject('temporalAddress');
+    const address = options.temporal ?? inject('temporalAddress');
     const connection = await Connection.connect({ address });
     const native = await NativeConnection.connect({ address });
     const client = new Client({ connection });
-    const it = new Site(rack, host, bmc, spec, directory, connection, native, client, options.limitMs ?? LIMIT_MS);
-    await it.startWorker();
+    const it = new Site(rack, host, bmc, spec, directory, connection, native, client, options);
+    if (options.serve === undefined) await it.startWorker();
+    else it.stop = await options.serve(address, site);
     return it;
   }
 
   async startWorker(): Promise<void> {
     const made = createActivities();
-    this.stop = await serve(this.native, this.spec.site, made.activities, FORCE_MS);
+    const activities = this.options.wrap?.(made.activities) ?? made.activities;
+    this.stop = await serve(this.native, this.spec.site, activities, FORCE_MS);
     this.activities = made;
   }
 
@@ -123,12 +137,18 @@ export class Site {
 
   async begin(phases: readonly PhaseName[] = ISOLATION, spec: ServerSpec = this.spec): Promise<ProvisionRun> {
     const handle = await this.client.workflow.start('provisionServer', {
-      workflowId: `provision/${spec.name}`,
+      // Sites of one Temporal server may have hosts of the same name.
+      workflowId: `provision/${spec.site}/${spec.name}`,
       taskQueue: spec.site,
       args: [{ spec, phases, startedBy: 'op-b@ops2' }],
       workflowIdConflictPolicy: 'FAIL',
+      memo: { ...this.options.memo },
     });
-    return new ProvisionRun(handle, { lookEveryMs: 100, limitMs: this.limitMs });
+    return new ProvisionRun(handle, {
+      lookEveryMs: 100,
+      limitMs: this.options.limitMs ?? LIMIT_MS,
+      withoutWorkerMs: LIMIT_MS,
+    });
   }
 
   /** A drift check, on this site's own queue, that is replayed from its history. */

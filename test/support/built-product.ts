@@ -33,12 +33,18 @@ export class BuiltProduct {
   private constructor(private readonly folder: string) {}
 
   /** Type errors are the type check's to report; only whether there is something to run matters here. */
-  static async build({ bundles }: { readonly bundles: boolean }): Promise<BuiltProduct> {
+  static async build({
+    bundles,
+    project = 'tsconfig.build.json',
+  }: {
+    readonly bundles: boolean;
+    readonly project?: string;
+  }): Promise<BuiltProduct> {
     // Inside the repository, so that packages are found from there.
     await mkdir(join(ROOT, 'dist'), { recursive: true });
     const product = new BuiltProduct(await mkdtemp(join(ROOT, 'dist', 'test-')));
     const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
-    await node([tsc, '-p', join(ROOT, 'tsconfig.build.json'), '--outDir', product.folder]);
+    await node([tsc, '-p', join(ROOT, project), '--outDir', product.folder]);
     if (bundles) await node([product.path('src/build-workflow-bundle.js')]);
     return product;
   }

@@ -1,17 +1,16 @@
 /**
- * A worker for one site, in this process: workflows and activities on queues of that site's name, so that files of a tier share a server.
+ * The workers of one site, in this process.
  * @module
  */
 import {
   DefaultLogger,
   Runtime,
-  Worker,
   makeTelemetryFilterString,
   type NativeConnection,
   type WorkerDeploymentOptions,
 } from '@temporalio/worker';
 import { inject } from 'vitest';
-import { hostQueue, watchQueue } from '../../src/domain/run/messages.js';
+import { createWorkers } from './workers.js';
 
 Runtime.install({
   logger: new DefaultLogger('ERROR'),
@@ -26,12 +25,8 @@ export async function serve(
   forceMs: number,
   version: { readonly workerDeploymentOptions?: WorkerDeploymentOptions } = {},
 ): Promise<() => Promise<void>> {
-  const common = { connection, shutdownGraceTime: 100, shutdownForceTime: forceMs, ...version };
-  const workers = await Promise.all([
-    Worker.create({ ...common, taskQueue: site, workflowBundle: { codePath: inject('workflowBundle') } }),
-    Worker.create({ ...common, taskQueue: hostQueue(site), activities }),
-    Worker.create({ ...common, taskQueue: watchQueue(site), activities }),
-  ]);
+  const more = { shutdownForceTime: forceMs, ...version };
+  const workers = await createWorkers({ connection, site, activities, codePath: inject('workflowBundle'), more });
   const ended = Promise.all(workers.map((worker) => worker.run()));
   return async () => {
     for (const worker of workers) worker.shutdown();

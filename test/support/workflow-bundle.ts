@@ -25,13 +25,18 @@ export interface BuiltBundle {
   remove(): Promise<void>;
 }
 
-export async function bundledWorkflows(): Promise<string> {
-  const { code } = await bundleWorkflowCode({ workflowsPath: WORKFLOWS, logger: new DefaultLogger('WARN') });
+/** `interceptors`: modules that stand between the workflows and Temporal. */
+export async function bundledWorkflows(interceptors: readonly string[] = []): Promise<string> {
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: WORKFLOWS,
+    workflowInterceptorModules: [...interceptors],
+    logger: new DefaultLogger('WARN'),
+  });
   return code;
 }
 
-export async function bundleWorkflows(): Promise<BuiltBundle> {
-  const code = await bundledWorkflows();
+export async function bundleWorkflows(interceptors: readonly string[] = []): Promise<BuiltBundle> {
+  const code = await bundledWorkflows(interceptors);
   const folder = await mkdtemp(join(tmpdir(), 'gpu-provision-bundle-'));
   const codePath = join(folder, 'workflows.js');
   await writeFile(codePath, code);
