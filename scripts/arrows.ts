@@ -33,11 +33,17 @@ export const LAYERS: readonly Layer[] = [
   { name: 'activities', files: /^src\/activities\//, imports: ['domain', 'ports'] },
   // Apart from the other adapters, because clients read secrets too, and whatever prints takes them out.
   { name: 'secrets', files: /^src\/adapters\/secrets\//, imports: ['domain', 'ports'] },
+  // Apart for the same reason: whoever makes a report reads what workers kept for it.
+  { name: 'artifacts', files: /^src\/adapters\/artifacts\//, imports: ['domain', 'ports'] },
   { name: 'adapters', files: /^src\/adapters\//, imports: ['domain', 'ports'] },
   { name: 'inventory', files: /^src\/inventory\//, imports: ['domain'] },
   { name: 'codec', files: /^src\/codec\//, imports: ['domain', 'ports', 'secrets'] },
   { name: 'client', files: /^src\/client(\/|\.ts$)/, imports: ['codec', 'domain'] },
-  { name: 'cli', files: /^src\/cli\//, imports: ['client', 'codec', 'domain', 'inventory', 'secrets', 'wiring'] },
+  {
+    name: 'cli',
+    files: /^src\/cli\//,
+    imports: ['artifacts', 'client', 'codec', 'domain', 'inventory', 'secrets', 'wiring'],
+  },
   // The worker, the workflow bundle and where it is.
   { name: 'wiring', files: /^src\/[^/]+\.ts$/, imports: 'all' },
   { name: 'lab', files: /^lab\//, imports: ['domain', 'inventory', 'client'] },

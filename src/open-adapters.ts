@@ -15,12 +15,15 @@ export interface OpenAdapters {
 }
 
 /** `warn` is called once for each secret that is kept carelessly. */
-export function openAdapters(options: Pick<SecretSourceOptions, 'env' | 'warn'>): OpenAdapters {
+export function openAdapters({
+  artifacts = null,
+  ...options
+}: Pick<SecretSourceOptions, 'env' | 'warn'> & Partial<Pick<Adapters, 'artifacts'>>): OpenAdapters {
   const secrets = createSecretSource(options);
   const hosts = createHostProvider({ secrets });
   const clusters = createClusterProvider({ hosts });
   return {
-    adapters: { secrets, hosts, clusters, bmcs: createBmcProvider({ secrets }) },
+    adapters: { secrets, hosts, clusters, bmcs: createBmcProvider({ secrets }), artifacts },
     close: async () => {
       await clusters.close();
       await hosts.close();

@@ -24,6 +24,7 @@ import { storageActivities } from './activities/storage.js';
 import { createNotifier } from './adapters/notify/index.js';
 import { redactor } from './adapters/secrets/index.js';
 import { verifyActivities } from './activities/verify.js';
+import type { ArtifactStore } from './ports/artifacts.js';
 import { loadDataConverter } from './codec/data-converter.js';
 import { hostQueue, watchQueue, WORKFLOW_QUEUE } from './domain/run/messages.js';
 import type { PhaseName } from './domain/run/phases.js';
@@ -58,12 +59,19 @@ export interface Activities {
   readonly close: () => Promise<void>;
 }
 
-/**
- * Every activity, over real adapters.
- * @param warn Called once for each secret that is kept carelessly.
- */
-export function createActivities(warn: (text: string) => void = () => undefined): Activities {
-  const { adapters, close } = openAdapters({ warn });
+export interface ActivitiesOptions {
+  /** Called once for each secret that is kept carelessly. */
+  readonly warn?: (text: string) => void;
+  /** Where evidence is kept beside the history; left out, none is. */
+  readonly artifacts?: ArtifactStore;
+}
+
+/** Every activity, over real adapters. */
+export function createActivities({ warn = () => undefined, artifacts }: ActivitiesOptions = {}): Activities {
+  const { adapters, close } = openAdapters({
+    warn,
+    artifacts: artifacts === undefined ? null : redactingStore(artifacts),
+  });
   return {
     activities: redacting({
       ...stepActivities(adapters, Object.assign({}, ...Object.values(STEP_TABLES))),
@@ -78,6 +86,11 @@ export function createActivities(warn: (text: string) => void = () => undefined)
     }),
     close,
   };
+}
+
+/** What hosts print is kept as it is, but for the secrets in it. */
+function redactingStore(store: ArtifactStore): ArtifactStore {
+  return { url: store.url, put: (text) => store.put(redactor.text(text)), get: (sha256) => store.get(sha256) };
 }
 
 /**
@@ -110,10 +123,18 @@ export interface RunWorkerOptions {
   readonly deployment?: string;
   /** Other than usual: see WORKER_LIMITS. */
   readonly limits?: Partial<WorkerLimits>;
+  /** Where evidence is kept beside the history; left out, none is. */
+  readonly artifacts?: ArtifactStore;
 }
 
 /** Serves until the signal aborts, or SIGINT or SIGTERM. The connection is Temporal's standard environment configuration. */
-export async function runWorker({ sites, signal, deployment, limits = {} }: RunWorkerOptions): Promise<void> {
+export async function runWorker({
+  sites,
+  signal,
+  deployment,
+  artifacts,
+  limits = {},
+}: RunWorkerOptions): Promise<void> {
   const {
     hostChanges = WORKER_LIMITS.hostChanges.usual,
     watches = WORKER_LIMITS.watches.usual,
@@ -124,7 +145,10 @@ export async function runWorker({ sites, signal, deployment, limits = {} }: RunW
   const dataConverter = await loadDataConverter(process.env);
   const bundle = dataConverter.failureConverterPath === undefined ? 'plain' : 'encrypted';
   const connection = await NativeConnection.connect(connectionOptions);
-  const { activities, close } = createActivities((text) => Runtime.instance().logger.warn(text));
+  const { activities, close } = createActivities({
+    warn: (text) => Runtime.instance().logger.warn(text),
+    ...(artifacts === undefined ? {} : { artifacts }),
+  });
   const common = {
     connection,
     dataConverter,

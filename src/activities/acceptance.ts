@@ -73,7 +73,7 @@ export const acceptanceSteps = {
   'acceptance.await-job': waitingStep(async (ctx) => {
     const outputs: JobOutput[] = [];
     for (const nested of provingClusters(ctx.spec))
-      outputs.push(...(await outputOf(await innerCluster(ctx, nested), nested)));
+      outputs.push(...(await outputOf(ctx, await innerCluster(ctx, nested), nested)));
     return verdict(ctx.spec, outputs);
   }),
 } satisfies PhaseSteps<'acceptance'>;
@@ -107,7 +107,7 @@ async function makeRoom(cluster: Cluster, wanted: KubeObject): Promise<void> {
 }
 
 /** The output of each of the job's pods. Throws NotReadyYet while it runs, AcceptanceFailed when it ended without figures. */
-async function outputOf(cluster: Cluster, nested: NestedSpec): Promise<readonly JobOutput[]> {
+async function outputOf(ctx: StepContext, cluster: Cluster, nested: NestedSpec): Promise<readonly JobOutput[]> {
   const job = await cluster.get(ACCEPTANCE_JOB);
   if (job === null) throw new ProvisionError('NotReadyYet', `Job ${ACCEPTANCE_JOB.name} does not exist yet`);
   const failure = jobFailure(job);
@@ -116,7 +116,9 @@ async function outputOf(cluster: Cluster, nested: NestedSpec): Promise<readonly 
     const pods = await podsOf(cluster);
     through(`${nameOf(job)}: ${done} of ${nested.nodes} pods done${pods.map(podState).join('')}`);
   }
-  const outputs = await readOutputs(cluster);
+  const outputs = await readOutputs(cluster, (pod, log) =>
+    ctx.evidence.keep(`acceptance-${nested.tenant}-${nested.name}-${pod}.log`, log),
+  );
   const said = outputs.some((output) => output.gpus.length > 0 || output.errors.length > 0);
   if (failure !== null && !said)
     throw new ProvisionError('AcceptanceFailed', `${nameOf(job)} failed without a word: ${failure}`);
@@ -132,13 +134,18 @@ const podsOf = (cluster: Cluster): Promise<readonly KubeObject[]> =>
   });
 
 /** What the pods that ended printed; nothing of a pod whose log is gone. */
-async function readOutputs(cluster: Cluster): Promise<readonly JobOutput[]> {
+async function readOutputs(
+  cluster: Cluster,
+  onLog: (pod: string, log: string) => Promise<void> = () => Promise.resolve(),
+): Promise<readonly JobOutput[]> {
   const outputs: JobOutput[] = [];
   for (const pod of await podsOf(cluster)) {
     if (!['Succeeded', 'Failed'].includes(textAt(pod, 'status', 'phase') ?? '')) continue;
     const { name, namespace = ACCEPTANCE_JOB.namespace } = pod.metadata;
     try {
-      outputs.push(parseJobOutput(await cluster.podLog(namespace, name, ACCEPTANCE_LOG_LINES)));
+      const log = await cluster.podLog(namespace, name, ACCEPTANCE_LOG_LINES);
+      outputs.push(parseJobOutput(log));
+      await onLog(name, log);
     } catch (error) {
       if (!(error instanceof ProvisionError) || error.type !== 'NotReadyYet') throw error;
     }

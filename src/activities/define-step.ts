@@ -11,9 +11,11 @@ import type { RunRef, StepNameOf, StepResult, UndoableStepNameOf } from '../doma
 import type { ServerSpec } from '../domain/spec.js';
 import type { Bmc, BmcProvider } from '../ports/bmc.js';
 import type { ClusterProvider } from '../ports/cluster.js';
+import type { ArtifactStore } from '../ports/artifacts.js';
 import { ProvisionError } from '../ports/failure.js';
 import type { HostProvider } from '../ports/host.js';
 import type { SecretSource } from '../ports/secrets.js';
+import { Evidence } from './evidence.js';
 import { RemoteHost } from './host/remote-host.js';
 
 /** Before another worker takes up what a stopped one handed back. */
@@ -25,6 +27,8 @@ export interface Adapters {
   readonly bmcs: BmcProvider;
   readonly clusters: ClusterProvider;
   readonly secrets: SecretSource;
+  /** null: nothing is kept beside the history. */
+  readonly artifacts: ArtifactStore | null;
 }
 
 /** Argument of every step and undo activity. */
@@ -42,6 +46,7 @@ export interface StepContext extends StepInput {
   readonly bmc: Bmc | null;
   readonly clusters: ClusterProvider;
   readonly secrets: SecretSource;
+  readonly evidence: Evidence;
   /** Aborted when a person cancels, and when the worker stops. Pass it on; don't catch it. */
   readonly signal: AbortSignal;
   /** Says that a long step is alive, and at what. */
@@ -78,7 +83,11 @@ export function stepActivities(
 ): Record<string, StepActivity> {
   const activities: Record<string, StepActivity> = {};
   for (const [name, step] of Object.entries(steps)) {
-    activities[name] = (input) => reporting(() => perform(step, contextOf(adapters, input)));
+    activities[name] = (input) =>
+      reporting(() => {
+        const ctx = contextOf(adapters, input);
+        return ctx.evidence.with(() => perform(step, ctx));
+      });
     activities[`${name}.verify`] = (input) =>
       reporting(async () => ({ changed: false, ...(await step.verify(contextOf(adapters, input))) }));
     if ('undo' in step) {
@@ -114,6 +123,7 @@ export function stepContext(
     bmc: adapters.bmcs.get(input.spec),
     clusters: adapters.clusters,
     secrets: adapters.secrets,
+    evidence: new Evidence(adapters.artifacts, around.signal),
     ...around,
   };
 }

@@ -50,6 +50,7 @@ const APT_TIMERS = ['apt-daily.timer', 'apt-daily-upgrade.timer'];
 const KERNEL_METAPACKAGES = ['generic', 'nvidia'].flatMap((flavour) =>
   ['linux', 'linux-image', 'linux-headers'].map((part) => `${part}-${flavour}*`),
 );
+const BUILD_UNIT = 'update-initramfs';
 export const NOTE_HELD = 'held-packages';
 const NOTE_MASKED = 'masked-timers';
 /** `sha256 path` of each image this run built. Its absence says that a build never finished. */
@@ -241,7 +242,11 @@ export const isolationSteps = {
     apply: async (ctx) => {
       // An earlier build's note would make undo take the images of an unfinished one for somebody else's.
       await dropNote(ctx.host, NOTE_BUILT);
-      await ctx.host.mustUnit('update-initramfs', ['update-initramfs', '-u', '-k', 'all']);
+      try {
+        await ctx.host.mustUnit(BUILD_UNIT, ['update-initramfs', '-u', '-k', 'all']);
+      } finally {
+        await ctx.evidence.keep('update-initramfs.log', () => ctx.host.unitLog(BUILD_UNIT));
+      }
       await ctx.host.change(['sync', '-f', '/boot']);
       const hashes = await ctx.host.hashFiles(await bootImages(ctx.host));
       await writeNote(

@@ -7,6 +7,7 @@ import { trialRunOf } from '../domain/boot/reboot.js';
 import { K3S_UNIT } from '../domain/cluster/k3s-layout.js';
 import { GRUB_CFG, KNOWN_GOOD_ENTRY, LEDGER_DIR } from '../domain/host-layout.js';
 import { truthTable, type TruthBaseline, type TruthTable } from '../domain/gpu/truth-table.js';
+import type { WithArtifacts } from '../domain/run/artifacts.js';
 import { shortDigest } from '../domain/run/questions.js';
 import { ProvisionError } from '../ports/failure.js';
 import { contextOf, reporting, type Adapters, type StepContext, type StepInput } from './define-step.js';
@@ -20,6 +21,8 @@ import { cordonNode, readWorkloads, uncordonNode } from './workloads.js';
 
 /** The diff is for reading in a terminal and in the Temporal UI; the complete files are on the host. */
 const DIFF_LIMIT = 6_000;
+/** Eight GPUs and four NVSwitches take 3,000 characters; all of it is an artifact. */
+const LSPCI_LIMIT = 6_000;
 
 export interface PlanInput extends StepInput {
   readonly earlierBootSeconds: readonly number[];
@@ -47,7 +50,7 @@ export interface IsolationState {
 export interface IsolationActivities {
   'isolation.read-state'(input: VerifyInput): Promise<IsolationState>;
   'isolation.read-plan'(input: PlanInput): Promise<RebootPlan>;
-  'isolation.verify-devices'(input: VerifyInput): Promise<TruthTable>;
+  'isolation.verify-devices'(input: VerifyInput): Promise<TruthTable & WithArtifacts>;
   'workloads.cordon'(input: StepInput): Promise<string | null>;
   'workloads.uncordon'(input: StepInput): Promise<void>;
 }
@@ -58,9 +61,8 @@ export function isolationActivities(adapters: Adapters): IsolationActivities {
     'isolation.read-plan': (input) => reporting(() => readPlan(contextOf(adapters, input), input)),
     'isolation.verify-devices': (input) =>
       reporting(async () => {
-        const table = await readTruthTable(contextOf(adapters, input), input.baseline);
-        if (!table.ok) throw new ProvisionError('IsolationNotVerified', table.problems.join('; '), { table });
-        return table;
+        const ctx = contextOf(adapters, input);
+        return ctx.evidence.with(() => verifyDevices(ctx, input.baseline));
       }),
     'workloads.cordon': (input) => reporting(() => cordonNode(contextOf(adapters, input))),
     'workloads.uncordon': (input) => reporting(() => uncordonNode(contextOf(adapters, input))),
@@ -70,6 +72,14 @@ export function isolationActivities(adapters: Adapters): IsolationActivities {
 async function readTruthTable(ctx: StepContext, baseline: TruthBaseline): Promise<TruthTable> {
   const devices = await readDevices(ctx);
   return truthTable(ctx.spec, devices, await readTruthContext(ctx, baseline));
+}
+
+async function verifyDevices(ctx: StepContext, baseline: TruthBaseline): Promise<TruthTable> {
+  const found = await readTruthTable(ctx, baseline);
+  await ctx.evidence.keep('lspci-after-boot.txt', found.evidence);
+  const table = { ...found, evidence: found.evidence.slice(0, LSPCI_LIMIT) };
+  if (!table.ok) throw new ProvisionError('IsolationNotVerified', table.problems.join('; '), { table });
+  return table;
 }
 
 async function readState(ctx: StepContext, input: VerifyInput): Promise<IsolationState> {

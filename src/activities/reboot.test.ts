@@ -42,6 +42,7 @@ function world(ssh: FailureType, bmc: Partial<Bmc> = {}): { adapters: Adapters; 
     },
     clusters: { host: refuse, nested: refuse, close: () => Promise.resolve() },
     secrets: { read: refuse },
+    artifacts: null,
   } satisfies Adapters;
   return { adapters, acts };
 }

@@ -13,15 +13,22 @@ import {
   KNOWN_GOOD_DIR,
   LAUNCHER_PATH,
 } from '../domain/host-layout.js';
+import type { WithArtifacts } from '../domain/run/artifacts.js';
 import { COPY, onHost } from '../domain/preparation/known-good.js';
 import { ProvisionError } from '../ports/failure.js';
 import { contextOf, reporting, type Adapters, type StepContext, type StepInput } from './define-step.js';
 import { bootImages, generatedDefault, inspectImage, readGrubEnvironment, setTrialOrder } from './host/boot.js';
 import { readDevices } from './host/devices.js';
+import { keepBootJournals } from './host/boot-journals.js';
 import { bootedCopy, currentCopy, undamagedCopy } from './host/known-good-copy.js';
 import { checkCustomCfgIsRead, checkGrubScript } from './host/known-good-default.js';
 import { archiveLedger, isUndoneByIsolation, readLedgerState, readOriginal } from './host/ledger.js';
 import type { LedgerEntry, RemoteHost } from './host/remote-host.js';
+
+export interface TakeOverInput extends StepInput {
+  /** Boot that ran while staging; null when nothing was staged in this run. */
+  readonly stagedIn: string | null;
+}
 
 export interface RestoredInput extends StepInput {
   /** Driver by address as preflight found it; what "native drivers as before" means. */
@@ -49,8 +56,8 @@ export interface RestoredFacts {
 }
 
 export interface RestoreActivities {
-  /** With a raised epoch: fences older activities out and waits until no unit of the run is at work. */
-  'restore.take-over'(input: StepInput): Promise<void>;
+  /** With a raised epoch: fences older activities out and waits until no unit of the run is at work. Then keeps what failed boots have said. */
+  'restore.take-over'(input: TakeOverInput): Promise<WithArtifacts>;
   /** Publishes a custom.cfg whose one-shot is the host's own default, and whose default is known-good. */
   'restore.publish-ordinary-once'(input: StepInput): Promise<string>;
   /** Disarms after an undo reboot, whichever boot it ended in. */
@@ -65,9 +72,13 @@ export function restoreActivities(adapters: Adapters): RestoreActivities {
   return {
     'restore.take-over': (input) =>
       reporting(async () => {
-        const { host } = contextOf(adapters, input);
-        await host.claim();
-        await host.drainUnits();
+        const { host, evidence } = contextOf(adapters, input);
+        return evidence.with(async () => {
+          await host.claim();
+          await host.drainUnits();
+          if (input.stagedIn !== null) await keepBootJournals(host, evidence, input.stagedIn);
+          return {};
+        });
       }),
     'restore.publish-ordinary-once': (input) => reporting(() => publishOrdinaryOnce(contextOf(adapters, input))),
     'restore.disarm': (input) => reporting(() => disarm(contextOf(adapters, input))),

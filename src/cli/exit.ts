@@ -3,6 +3,7 @@
  * @module
  */
 import { CommanderError } from 'commander';
+import { BadStore } from '../adapters/artifacts/index.js';
 import { ClientError, type ClientErrorKind } from '../client.js';
 import { CodecError } from '../codec/key-ring.js';
 import { EXIT, OUTCOMES } from '../domain/run/outcomes.js';
@@ -39,7 +40,12 @@ export function failureOf(error: unknown): Failure {
     const message = error.message.replace(/^error: /, '');
     return { exit: error.exitCode === 0 ? EXIT.done : EXIT.badInput, message, printed: true };
   }
-  if (error instanceof InventoryError || error instanceof UsageError || error instanceof CodecError)
+  if (
+    error instanceof InventoryError ||
+    error instanceof UsageError ||
+    error instanceof CodecError ||
+    error instanceof BadStore
+  )
     return { exit: EXIT.badInput, message: error.message, printed: false };
   if (error instanceof ClientError) return { exit: CLIENT_EXIT[error.kind], message: error.message, printed: false };
   const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);

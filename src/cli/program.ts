@@ -104,6 +104,10 @@ export function gpuProvision(deps: Deps, done: Done): Command {
       '--deployment <name>',
       'serve as a version of this worker deployment: runs stay with the version that began them',
     )
+    .option(
+      '--artifacts <place>',
+      'where evidence is kept, an absolute path or s3://BUCKET/PREFIX (default: ~/.local/state/gpu-provision/artifacts)',
+    )
     .addOption(inventoryOption());
   for (const [name, { usual, what }] of Object.entries(WORKER_LIMITS))
     serving.option(`${limitOption(name)} <number>`, what, String(usual));

@@ -10,6 +10,7 @@ import {
   isCancellation,
 } from '@temporalio/workflow';
 import type { TruthTable } from '../domain/gpu/truth-table.js';
+import type { WithArtifacts } from '../domain/run/artifacts.js';
 import { isFailureType } from '../domain/run/failures.js';
 import type { FailureReport } from '../domain/run/messages.js';
 import type { PhaseName } from '../domain/run/phases.js';
@@ -51,10 +52,12 @@ export function reportFailure(error: unknown, phase: PhaseName | null, step: str
   return { type: failureType(error), message: message.slice(0, 2_000), phase, step };
 }
 
-/** What an activity found instead, if it says. */
-export function factsOf(error: unknown): Pick<StepResult, 'facts'> {
+/** What an activity found instead, and what it kept of it, if it says. */
+export function factsOf(error: unknown): Pick<StepResult, 'facts' | 'artifacts'> {
   const found: unknown = rootFailure(error)?.details?.[0];
-  return typeof found === 'object' && found !== null && Object.keys(found).length > 0 ? { facts: { ...found } } : {};
+  if (typeof found !== 'object' || found === null) return {};
+  const { artifacts = [], ...facts } = found as WithArtifacts;
+  return { artifacts, ...(Object.keys(facts).length > 0 ? { facts } : {}) };
 }
 
 /** The truth table that an IsolationNotVerified carries; null for every other failure. */

@@ -12,7 +12,7 @@ import { planDifference, type RebootPlan } from '../domain/boot/plan.js';
 import { stepsOf } from '../domain/run/steps.js';
 import { call } from './act.js';
 import { approved } from './approval.js';
-import { fail, failureType, reportFailure, rethrowBug, tableOf } from './failure.js';
+import { factsOf, fail, failureType, reportFailure, rethrowBug, tableOf } from './failure.js';
 import { reboot } from './reboot.js';
 import { needsHands, restoreHost, type Staged } from './restore-host.js';
 import type { Run } from './run.js';
@@ -139,7 +139,7 @@ async function prove(run: Run, k3sRan: boolean): Promise<void> {
 async function verifyDevices(run: Run, scheduleToCloseSeconds: number): Promise<void> {
   run.currentStep = 'isolation.verify-devices';
   try {
-    run.truthTable = await call(
+    const { artifacts, ...table } = await call(
       'isolation.verify-devices',
       { ...run.step, baseline: baselineOf(run) },
       {
@@ -149,7 +149,10 @@ async function verifyDevices(run: Run, scheduleToCloseSeconds: number): Promise<
         scheduleToCloseSeconds,
       },
     );
+    run.keep(artifacts);
+    run.truthTable = table;
   } catch (error) {
+    run.keep(factsOf(error).artifacts);
     // The table that failed is the evidence people want most.
     run.truthTable = tableOf(error) ?? run.truthTable;
     throw error;

@@ -3,6 +3,7 @@
  * @module
  */
 import type { RestoredFacts, RestoredInput } from '../activities/restore.js';
+import type { WithArtifacts } from '../domain/run/artifacts.js';
 import type { BootOutcome } from '../domain/boot/reboot.js';
 import type { Step } from '../domain/run/steps.js';
 import { call } from './act.js';
@@ -50,11 +51,13 @@ async function attemptRestore(run: Run, staged: Staged): Promise<void> {
 
   // From here on nothing that was started before may change the host.
   run.epoch += 1;
-  await call('restore.take-over', run.step, {
-    site,
-    policy: 'undo',
-    summary: 'raise the fence, wait for units of this run',
-  });
+  const kept = await call(
+    'restore.take-over',
+    { ...run.step, stagedIn: staged.bootId },
+    { site, policy: 'undo', summary: 'raise the fence, wait for units of this run, keep the journals of failed boots' },
+  );
+  // A run that a worker of an earlier version served has no answer here.
+  run.keep((kept as WithArtifacts | null)?.artifacts);
   staged.undoneIn ??= here.bootId;
   await staged.saga.unwind((step) => !isLast(step));
 

@@ -16,6 +16,7 @@ import {
 } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import type { RebootPlan } from '../domain/boot/plan.js';
+import { isSameArtifact, type ArtifactRef } from '../domain/run/artifacts.js';
 import type { TruthBaseline, TruthTable } from '../domain/gpu/truth-table.js';
 import {
   MESSAGES,
@@ -82,6 +83,7 @@ export class Run {
   truthTable: TruthTable | null = null;
   readonly counts = { forwardReboots: 0, undoReboots: 0, powerCycles: 0 };
   readonly compensations: string[] = [];
+  readonly artifacts: ArtifactRef[] = [];
   failure: FailureReport | null = null;
   findings: { area: string; text: string }[] = [];
   instructions: string[] = [];
@@ -177,6 +179,13 @@ export class Run {
     if (step !== undefined)
       steps[at] = { ...step, state, summary, seconds: secondsSince(step.startedAt), facts: kept(facts) };
     this.event('step', `${name} ${state}: ${summary}`);
+  }
+
+  /** What an activity says that it kept. */
+  keep(artifacts: readonly ArtifactRef[] = []): void {
+    for (const artifact of artifacts) {
+      if (!this.artifacts.some((known) => isSameArtifact(known, artifact))) this.artifacts.push(artifact);
+    }
   }
 
   /** Unique in the run: `reboot`, then `reboot#2`. */
@@ -286,6 +295,7 @@ export class Run {
       counts: { ...this.counts },
       waitedSeconds: this.waitedSeconds,
       compensations: [...this.compensations],
+      artifacts: [...this.artifacts],
       failure: this.failure,
       findings: [...this.findings],
       instructions: [...this.instructions],

@@ -24,10 +24,13 @@ export async function runStep(run: Run, step: Step, details: StepDetails = {}): 
         summary: step.summary,
       },
     );
+    run.keep(result.artifacts);
     run.endStep(step.name, result.changed ? 'done' : 'unchanged', result);
     return result;
   } catch (error) {
-    run.endStep(step.name, 'failed', { summary: reportFailure(error, null, null).message, ...factsOf(error) });
+    const found = factsOf(error);
+    run.keep(found.artifacts);
+    run.endStep(step.name, 'failed', { summary: reportFailure(error, null, null).message, ...found });
     throw error;
   }
 }

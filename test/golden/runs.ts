@@ -131,6 +131,7 @@ export function run(change: Partial<RunStatus> = {}): RunStatus {
     counts: { forwardReboots: 0, undoReboots: 0, powerCycles: 0 },
     waitedSeconds: 0,
     compensations: [],
+    artifacts: [],
     failure: null,
     findings: [],
     instructions: [],

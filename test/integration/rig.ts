@@ -21,6 +21,7 @@ import { PHASE_NAMES, type PhaseName } from '../../src/domain/run/phases.js';
 import { VERIFY_WORKFLOW_TYPE, verifyWorkflowId } from '../../src/domain/run/messages.js';
 import type { AcceptanceMode, ServerSpec } from '../../src/domain/spec.js';
 import type { VerifyReport } from '../../src/domain/verify.js';
+import type { ArtifactStore } from '../../src/ports/artifacts.js';
 import { createActivities, type Activities } from '../../src/worker.js';
 import { ProvisionRun } from '../support/provision-run.js';
 import { serve } from '../support/serve.js';
@@ -50,6 +51,7 @@ export interface SiteOptions {
   readonly wrap?: (activities: ActivityMap) => ActivityMap;
   /** Serves the site instead of this process, at that Temporal server. Resolves to what ends it. */
   readonly serve?: (address: string, site: string) => Promise<() => Promise<void>>;
+  readonly artifacts?: ArtifactStore;
 }
 
 export type ActivityMap = Activities['activities'];
@@ -123,7 +125,8 @@ export class Site {
   }
 
   async startWorker(): Promise<void> {
-    const made = createActivities();
+    const { artifacts } = this.options;
+    const made = createActivities(artifacts === undefined ? {} : { artifacts });
     const activities = this.options.wrap?.(made.activities) ?? made.activities;
     this.stop = await serve(this.native, this.spec.site, activities, FORCE_MS);
     this.activities = made;

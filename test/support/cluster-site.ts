@@ -16,6 +16,7 @@ import { startClusterApi } from '../../lab/cluster/index.js';
 import { DATA_DISK } from '../../lab/rack/options.js';
 import { acceptanceSteps } from '../../src/activities/acceptance.js';
 import { cozystackSteps } from '../../src/activities/cozystack.js';
+import { Evidence } from '../../src/activities/evidence.js';
 import type { StepContext, StepImplementation, UndoableStepImplementation } from '../../src/activities/define-step.js';
 import { DISK_FACTS } from '../../src/activities/host/facts-scripts.js';
 import { RemoteHost } from '../../src/activities/host/remote-host.js';
@@ -180,6 +181,7 @@ export async function start({
         bmc: null,
         clusters,
         secrets: { read: () => Promise.reject(new Error('no secret is needed')) },
+        evidence: new Evidence(null, signal),
         signal,
         heartbeat: () => {},
       };

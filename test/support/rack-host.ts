@@ -6,6 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startRack, type Rack, type SimulatedHost, type SimulatedHostOptions } from '../../lab/rack/index.js';
+import { Evidence } from '../../src/activities/evidence.js';
 import type { Adapters, StepContext } from '../../src/activities/define-step.js';
 import { createHostProvider } from '../../src/adapters/ssh/index.js';
 import { RemoteHost } from '../../src/activities/host/remote-host.js';
@@ -44,6 +45,7 @@ export async function startRackHost(options: Partial<SimulatedHostOptions> = {})
     throw new ProvisionError('ClusterUnreachable', 'no cluster in this test');
   };
   const adapters: Adapters = {
+    artifacts: null,
     hosts: provider,
     bmcs: { get: () => null },
     clusters: { host: noCluster, nested: noCluster, close: async () => {} },
@@ -64,6 +66,7 @@ export async function startRackHost(options: Partial<SimulatedHostOptions> = {})
         bmc: null,
         clusters,
         secrets,
+        evidence: new Evidence(null, signal),
         signal,
         heartbeat,
       };

@@ -3,6 +3,7 @@
  * @module
  */
 import type { StepContext } from '../../src/activities/define-step.js';
+import { Evidence } from '../../src/activities/evidence.js';
 import { RemoteHost } from '../../src/activities/host/remote-host.js';
 import type { ServerSpec } from '../../src/domain/spec.js';
 import type { Bmc } from '../../src/ports/bmc.js';
@@ -79,6 +80,7 @@ export function stepContext(
     bmc: change.bmc ?? null,
     clusters: { host: refuse, nested: refuse, close: async () => {} },
     secrets: { read: () => Promise.reject(new Error('no secret in this test')) },
+    evidence: new Evidence(null, signal),
     signal,
     heartbeat,
   };

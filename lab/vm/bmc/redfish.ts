@@ -6,9 +6,9 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { generate } from 'selfsigned';
-import { startChild, type Child } from '../../tools/child.js';
+import { announcedUrl } from '../../tools/announced-url.js';
+import { startChild } from '../../tools/child.js';
 import type { Workshop } from '../../tools/workshop.js';
 import { FrontPanel, type PoweredMachine } from './front-panel.js';
 import type { BmcIdentity } from './ipmi.js';
@@ -20,10 +20,6 @@ export interface RedfishBmc {
   /** Leaves the machine as it is. */
   close(): Promise<void>;
 }
-
-/** Python imports for a second or two, and many seconds on a machine whose cores are all busy. */
-const START_LIMIT_MS = 60_000;
-const LOOK_EVERY_MS = 50;
 
 /** The BMC answers when the promise resolves. The first time it installs sushy-tools. */
 export async function startRedfishBmc(
@@ -51,23 +47,12 @@ export async function startRedfishBmc(
   };
   try {
     const tlsFingerprint = `sha256:${createHash('sha256').update(new X509Certificate(cert).raw).digest('hex')}`;
-    return { spec: { kind: 'redfish', url: await urlOf(emulator), tlsFingerprint }, close };
+    return {
+      spec: { kind: 'redfish', url: await announcedUrl('the Redfish emulator', emulator), tlsFingerprint },
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
-  }
-}
-
-/** Told once it listens. */
-async function urlOf(emulator: Child): Promise<string> {
-  let ended = false;
-  void emulator.exited.then(() => (ended = true));
-  const deadline = performance.now() + START_LIMIT_MS;
-  for (;;) {
-    const url = /Running on (https:\/\/127\.0\.0\.1:\d+)/.exec(emulator.output())?.[1];
-    if (url !== undefined) return url;
-    if (ended) throw new Error(`the Redfish emulator ended: ${emulator.output()}`);
-    if (performance.now() > deadline) throw new Error(`the Redfish emulator does not listen: ${emulator.output()}`);
-    await delay(LOOK_EVERY_MS);
   }
 }

@@ -24,6 +24,7 @@ import type { Cluster } from '../../ports/cluster.js';
 import type { ProvisionError } from '../../ports/failure.js';
 import { cozystackSteps } from '../cozystack.js';
 import type { StepContext, StepImplementation } from '../define-step.js';
+import { Evidence } from '../evidence.js';
 import { RemoteHost } from '../host/remote-host.js';
 
 vi.setConfig({ testTimeout: 180_000 });
@@ -64,9 +65,10 @@ function startWorker(run = 'run-1'): Worker {
   const closed = new AbortController();
   const { signal } = closed;
   const ref = { id: run, epoch: 1 };
+  const evidence = new Evidence(null, signal);
   const remote = new RemoteHost(hosts.get(spec), ref, signal, () => {});
   return {
-    ctx: { spec, run: ref, host: remote, bmc: null, clusters, secrets, signal, heartbeat: () => {} },
+    ctx: { spec, run: ref, host: remote, bmc: null, clusters, secrets, evidence, signal, heartbeat: () => {} },
     cluster: () => clusters.host(spec),
     nested: () => clusters.nested(spec, NESTED_KUBECONFIG),
     close: async () => {

@@ -55,9 +55,6 @@ printf 'end\\t%s\\n' "$count"`;
 /** Between two looks at processes in uninterruptible sleep: such a state is normal for a moment, not for seconds. */
 const STUCK_SAMPLE_GAP_MS = 5_000;
 
-/** Eight GPUs and four NVSwitches take 3,000 characters. */
-const EVIDENCE_LIMIT = 6_000;
-
 type HostOnly = { readonly host: RemoteHost };
 
 /** Every PCI device of the host. Throws OutputUnexpected when the list is garbled or cut short. */
@@ -74,7 +71,7 @@ async function readLspci(ctx: HostOnly): Promise<readonly LspciDevice[] | null> 
 /** The formats without -m may change with every version of lspci: good for eyes only. */
 async function lspciText(ctx: HostOnly): Promise<string> {
   const result = await ctx.host.exec(['lspci', '-Dnnk', '-d', '10de:']);
-  return result.exitCode === 0 ? result.stdout.slice(0, EVIDENCE_LIMIT) : '';
+  return result.exitCode === 0 ? result.stdout : '';
 }
 
 /** Names of units in state failed, sorted. */

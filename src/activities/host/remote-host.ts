@@ -8,6 +8,7 @@ import { FENCE_FILE, LEDGER_DIR, LOCK_FILE, STATE_DIR, unitName } from '../../do
 import { parseBootReading, type BootReading } from '../../domain/boot/reboot.js';
 import type { RunRef } from '../../domain/run/steps.js';
 import { ProvisionError } from '../../ports/failure.js';
+import { EVIDENCE_BYTES } from '../evidence.js';
 import type { ExecOptions, ExecResult, Host } from '../../ports/host.js';
 import {
   CLAIM,
@@ -273,6 +274,12 @@ export class RemoteHost {
     if (!state.loaded) throw new ProvisionError('LinkLost', `${unit} is gone without a result: the host restarted`);
     const log = (await this.exec(['journalctl', '-u', unit, '-o', 'cat', '--no-pager', '-n', '100'])).stdout;
     return { unit, exitCode: state.exitCode, log };
+  }
+
+  /** All that a unit of this run has said, also when it is over. */
+  async unitLog(step: string): Promise<string> {
+    const unit = unitName(this.run.id, step);
+    return this.must(['journalctl', '-u', unit, '-o', 'cat', '--no-pager'], { maxOutputBytes: EVIDENCE_BYTES });
   }
 
   /** The same; it must succeed. The unit is cleared away, so that a later need for the same step runs it anew. */

@@ -1,10 +1,14 @@
 import { rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { openArtifactStore } from '../../adapters/artifacts/index.js';
 import { redactor } from '../../adapters/secrets/index.js';
+import type { ArtifactRef } from '../../domain/run/artifacts.js';
+import type { ArtifactText } from '../../domain/report/artifacts-section.js';
 import { renderReport } from '../../domain/report/page.js';
 import { reportOf, type Report } from '../../domain/report/report.js';
 import { connected, type Deps } from '../deps.js';
 import { UsageError } from '../exit.js';
+import type { Io } from '../io.js';
 import { Screen } from '../screen.js';
 import { exitOfLook, type ServerArgs } from './status.js';
 
@@ -22,7 +26,7 @@ export async function report(deps: Deps, args: ReportArgs): Promise<number> {
     const found = redactor.value(reportOf(view));
     if (args.html !== undefined || !args.json) {
       const path = args.html ?? fileName(found);
-      await writePage(path, renderReport(found));
+      await writePage(path, renderReport(found, await textsOf(found.status?.artifacts ?? [], deps.io.env)));
       if (args.json) screen.progress([`report     ${path}`]);
       else screen.result([path]);
     }
@@ -35,6 +39,21 @@ export async function report(deps: Deps, args: ReportArgs): Promise<number> {
 function fileName({ server, known }: Report): string {
   const minute = known.startedAt.slice(0, 16).replaceAll(/[-:]/g, '');
   return `${server}-${minute}Z.html`;
+}
+
+/** What of the artifacts can be read from here: of a directory on the worker's machine, elsewhere nothing. */
+async function textsOf(artifacts: readonly ArtifactRef[], env: Io['env']): Promise<ReadonlyMap<string, ArtifactText>> {
+  const texts = new Map<string, ArtifactText>();
+  for (const { sha256, store } of artifacts) {
+    if (store === null) continue;
+    try {
+      const from = openArtifactStore(store, { env, remember: (secret) => redactor.remember(secret) });
+      texts.set(sha256, { text: redactor.text(await from.get(sha256)) });
+    } catch (error) {
+      texts.set(sha256, { problem: redactor.text(error instanceof Error ? error.message : String(error)) });
+    }
+  }
+  return texts;
 }
 
 async function checkFolder(path: string): Promise<void> {

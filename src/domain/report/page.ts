@@ -5,6 +5,7 @@
 import { phaseOf } from '../run/phases.js';
 import type { RunStatus } from '../run/messages.js';
 import { stamp } from '../text/times.js';
+import { artifacts, type ArtifactText } from './artifacts-section.js';
 import { badge, code, facts, html, Html, type Content } from './html.js';
 import { acceptance, devices, evidence, plan } from './host-sections.js';
 import type { Report } from './report.js';
@@ -22,7 +23,7 @@ interface Section {
   readonly id: string;
   readonly title: string;
   /** Nothing where the run has nothing of it. */
-  readonly body: (status: RunStatus) => Content;
+  readonly body: (status: RunStatus, texts: ReadonlyMap<string, ArtifactText>) => Content;
 }
 
 const SECTIONS: readonly Section[] = [
@@ -34,12 +35,15 @@ const SECTIONS: readonly Section[] = [
   { id: 'devices', title: 'Devices', body: devices },
   { id: 'acceptance', title: 'Acceptance', body: acceptance },
   { id: 'evidence', title: 'Evidence of steps', body: evidence },
+  { id: 'output', title: 'Output and journals', body: artifacts },
   { id: 'events', title: 'Events', body: events },
 ];
 
-export function renderReport(report: Report): string {
+/** @param texts Of artifacts, by their SHA-256, where they could be read. */
+export function renderReport(report: Report, texts: ReadonlyMap<string, ArtifactText> = new Map()): string {
   const { server, status, known } = report;
-  const shown = status === null ? [] : SECTIONS.map((section) => ({ ...section, content: section.body(status) }));
+  const shown =
+    status === null ? [] : SECTIONS.map((section) => ({ ...section, content: section.body(status, texts) }));
   const sections = shown.filter(({ content }) => content !== null);
   const page = html`<!doctype html>
     <html lang="en">

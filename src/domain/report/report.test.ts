@@ -178,9 +178,9 @@ describe('whatever hosts and people write', () => {
         expect(unclosed(text)).toEqual([]);
         expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/u);
       }),
-      { numRuns: 20 },
+      { numRuns: 5 },
     );
-  });
+  }, 120_000);
 
   it('keeps its lines where they matter', () => {
     expect(lines('a<b\n\u001b[31mc & d').text).toBe('a&lt;b\nc &amp; d');

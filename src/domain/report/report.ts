@@ -17,7 +17,11 @@ export interface Report extends RunView {
 }
 
 /** What a status of a run that an earlier version began does not say. */
-const UNSAID: Pick<RunStatus, 'baseline' | 'versions'> = { baseline: null, versions: null };
+const UNSAID: Pick<RunStatus, 'baseline' | 'versions' | 'artifacts'> = {
+  baseline: null,
+  versions: null,
+  artifacts: [],
+};
 
 export function reportOf(view: RunView): Report {
   const status = view.status === null ? null : { ...UNSAID, ...view.status };

@@ -6,6 +6,7 @@ import type { BootOutcome } from '../boot/reboot.js';
 import type { RebootPlan } from '../boot/plan.js';
 import type { TruthBaseline, TruthTable } from '../gpu/truth-table.js';
 import type { AcceptanceMode, ServerSpec } from '../spec.js';
+import type { ArtifactRef } from './artifacts.js';
 import type { FailureType } from './failures.js';
 import type { Outcome } from './outcomes.js';
 import type { PhaseName } from './phases.js';
@@ -153,6 +154,8 @@ export interface RunStatus {
   readonly waitedSeconds: number;
   /** Undos that ran, newest last. */
   readonly compensations: readonly string[];
+  /** Evidence kept outside of the history, oldest first. */
+  readonly artifacts: readonly ArtifactRef[];
   readonly failure: FailureReport | null;
   /** What is true now, one line per area, for the final summary. */
   readonly findings: readonly { readonly area: string; readonly text: string }[];

@@ -4,6 +4,7 @@
  * @module
  */
 import type { AcceptanceMode } from '../spec.js';
+import type { WithArtifacts } from './artifacts.js';
 import type { PhaseName } from './phases.js';
 
 /** Which row of the policy table (activities' timeouts and retries) a step uses. */
@@ -299,7 +300,7 @@ export function lastingSteps(phase: PhaseName): readonly Step[] {
 }
 
 /** What a step reports: what was found or made true, read back. Small JSON; no contents of files, no secrets. */
-export interface StepResult {
+export interface StepResult extends WithArtifacts {
   /** false when everything was already as wanted. */
   readonly changed: boolean;
   /** For people, e.g. `11 packages installed`. */
