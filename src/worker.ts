@@ -9,6 +9,7 @@ import { acceptanceSteps } from './activities/acceptance.js';
 import { announceActivities } from './activities/announce.js';
 import { commitActivities } from './activities/commit.js';
 import { cozystackSteps } from './activities/cozystack.js';
+import { decommissionActivities } from './activities/decommission.js';
 import { stepActivities } from './activities/define-step.js';
 import { isolationSteps } from './activities/gpu-isolation.js';
 import { isolationActivities } from './activities/isolation-state.js';
@@ -83,6 +84,7 @@ export function createActivities({ warn = () => undefined, artifacts }: Activiti
       ...planActivities(adapters, STEP_TABLES),
       ...announceActivities(createNotifier({ secrets: adapters.secrets })),
       ...verifyActivities(adapters),
+      ...decommissionActivities(adapters),
     }),
     close,
   };

@@ -39,7 +39,15 @@ import {
   saveBootFiles,
   verifyKnownGoodDefault,
 } from './host/known-good-default.js';
-import { archiveLedger, dropNote, noteOnce, readLedgerState, readNote, writeNote } from './host/ledger.js';
+import {
+  archiveLedger,
+  changedSinceCommit,
+  dropNote,
+  noteOnce,
+  readLedgerState,
+  readNote,
+  writeNote,
+} from './host/ledger.js';
 import { openLedger } from './host/open-ledger.js';
 import { sha256, type FileContent, type RemoteHost } from './host/remote-host.js';
 import { previewFile } from './host/preview.js';
@@ -226,6 +234,12 @@ export const isolationSteps = {
     },
     undo: async (ctx) => {
       await ctx.host.restoreOriginal(GRUB_DROP_IN);
+      if ((await changedSinceCommit(ctx.host)).includes(GRUB_CFG)) {
+        // The one from before knows nothing of kernels that came or went since.
+        await ctx.host.mustUnit('update-grub', ['update-grub']);
+        await ctx.host.change(['sync', '-f', GRUB_CFG]);
+        return `${GRUB_DROP_IN} put back, ${GRUB_CFG} made anew`;
+      }
       const owned = await ctx.host.restoreOriginal(GRUB_CFG);
       return owned ? `${GRUB_DROP_IN} and ${GRUB_CFG} put back` : `${GRUB_CFG} was never touched`;
     },
@@ -403,25 +417,24 @@ export async function unmaskTimers(ctx: StepContext): Promise<void> {
  */
 async function restoreImages(ctx: StepContext): Promise<string> {
   const built = await builtImages(ctx);
+  const { installed } = await imagesByKernel(ctx.host);
+  const entries = (await ctx.host.ledger()).filter(
+    (e) => e.path.startsWith('/boot/initrd.img-') && e.original !== null,
+  );
   let restored = 0;
   let rebuilt = 0;
-  for (const entry of await ctx.host.ledger()) {
-    if (!entry.path.startsWith('/boot/initrd.img-') || entry.original === null) continue;
+  for (const entry of entries) {
     ctx.heartbeat(entry.path);
-    if (entry.current?.sha256 === entry.original.sha256) continue;
+    if (entry.current?.sha256 === entry.original?.sha256) continue;
+    // Removed together with its kernel, long after the commit: nothing would boot it.
+    if (entry.current === null && !(await ctx.host.exists(`/lib/modules/${kernelOf(entry.path)}`))) continue;
     const ours = built.size === 0 || entry.current === null || built.get(entry.path) === entry.current.sha256;
     const facts = ours ? null : await openImage(ctx.host, entry.path);
     if (facts === null) {
       await ctx.host.restoreOriginal(entry.path);
       restored += 1;
     } else if (leftovers(facts).length > 0) {
-      await ctx.host.mustUnit(`rebuild-${kernelOf(entry.path)}`, [
-        'update-initramfs',
-        '-u',
-        '-k',
-        kernelOf(entry.path),
-      ]);
-      await ctx.host.change(['sync', '-f', '/boot']);
+      await rebuild(ctx, entry.path);
       rebuilt += 1;
     }
   }
@@ -433,11 +446,23 @@ async function restoreImages(ctx: StepContext): Promise<string> {
   for (const image of await bootImages(ctx.host)) {
     // A saved image that is back needs no look; one whose kernel is gone could be anything.
     if (asBefore.has(image)) continue;
-    const found = leftovers(await inspectImage(ctx.host, image));
+    let found = leftovers(await inspectImage(ctx.host, image));
+    // Its kernel was installed while the hook was there.
+    if (found.length > 0 && installed.includes(image) && !entries.some(({ path }) => path === image)) {
+      await rebuild(ctx, image);
+      rebuilt += 1;
+      found = leftovers(await inspectImage(ctx.host, image));
+    }
     if (found.length > 0)
       throw new ProvisionError('RestoreNotVerified', `${image} still holds the ${found.join(' and the ')}`);
   }
   return `${restored} images put back by hash, ${rebuilt} rebuilt without the hook`;
+}
+
+async function rebuild(ctx: StepContext, image: string): Promise<void> {
+  const kernel = kernelOf(image);
+  await ctx.host.mustUnit(`rebuild-${kernel}`, ['update-initramfs', '-u', '-k', kernel]);
+  await ctx.host.change(['sync', '-f', '/boot']);
 }
 
 /** null for one that can't be opened: damaged (seen: cut short on the disk), so nobody's choice, and the saved one has booted. */

@@ -6,6 +6,7 @@ import type { PlanPreview } from '../domain/preflight.js';
 import type { StepName } from '../domain/run/steps.js';
 import type { AnnounceActivities } from './announce.js';
 import type { CommitActivities } from './commit.js';
+import type { DecommissionActivities } from './decommission.js';
 import type { StepActivity, StepInput } from './define-step.js';
 import type { IsolationActivities } from './isolation-state.js';
 import type { RebootActivities } from './reboot.js';
@@ -28,4 +29,5 @@ export type AllActivities = StepActivities &
   StorageActivities &
   AnnounceActivities &
   PlanActivities &
-  VerifyActivities;
+  VerifyActivities &
+  DecommissionActivities;

@@ -170,7 +170,7 @@ async function readPlan(ctx: StepContext, input: PlanInput): Promise<RebootPlan>
 const isImage = (path: string): boolean => path.startsWith('/boot/initrd.img-');
 
 /** Whether the BMC answers right now, since it is what brings the host back when SSH can't. */
-async function testBmc(ctx: StepContext): Promise<RebootPlan['bmc']> {
+export async function testBmc(ctx: StepContext): Promise<RebootPlan['bmc']> {
   if (ctx.bmc === null) return { kind: 'none', tested: false, console: false };
   try {
     return { kind: ctx.bmc.kind, tested: (await ctx.bmc.powerState(ctx.signal)) === 'on', console: false };

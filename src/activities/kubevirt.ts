@@ -74,21 +74,8 @@ export const kubevirtSteps = {
       return permitResult(ctx);
     },
     undo: async (ctx) => {
-      const cluster = await ctx.clusters.host(ctx.spec);
-      const wanted = wantedDevice(ctx.spec.gpus);
-      const done: string[] = [];
-      for (const { ref, devices, patch } of PLACES) {
-        const object = await cluster.get(ref);
-        if (object === null || object.metadata.annotations?.[PERMITTED_BY] !== ctx.run.id) continue;
-        await cluster.mergePatch(ref, {
-          ...patch(withoutDevice(devices(object), wanted)),
-          metadata: { resourceVersion: object.metadata.resourceVersion, annotations: { [PERMITTED_BY]: null } },
-        });
-        if (permits(devices(await required(cluster, ref)), wanted))
-          throw new ProvisionError('StepNotVerified', `${nameOf(object)} still permits ${ctx.spec.gpus.id}`);
-        done.push(nameOf(object));
-      }
-      return done.length === 0 ? 'no entry of this run' : `entry removed from ${done.join(' and ')}`;
+      const from = await withdrawGpus(ctx, (by) => by === ctx.run.id);
+      return from.length === 0 ? 'no entry of this run' : `entry removed from ${from.join(' and ')}`;
     },
   },
 
@@ -110,6 +97,28 @@ export const kubevirtSteps = {
     },
   },
 } satisfies PhaseSteps<'kubevirt'>;
+
+/** Takes our entry away from both places, where the run that added it is one of these. Names of what it was taken from. */
+export async function withdrawGpus(
+  ctx: StepContext,
+  isOf: (run: string | undefined) => boolean,
+): Promise<readonly string[]> {
+  const cluster = await ctx.clusters.host(ctx.spec);
+  const wanted = wantedDevice(ctx.spec.gpus);
+  const done: string[] = [];
+  for (const { ref, devices, patch } of PLACES) {
+    const object = await cluster.get(ref);
+    if (object === null || !isOf(object.metadata.annotations?.[PERMITTED_BY])) continue;
+    await cluster.mergePatch(ref, {
+      ...patch(withoutDevice(devices(object), wanted)),
+      metadata: { resourceVersion: object.metadata.resourceVersion, annotations: { [PERMITTED_BY]: null } },
+    });
+    if (permits(devices(await required(cluster, ref)), wanted))
+      throw new ProvisionError('StepNotVerified', `${nameOf(object)} still permits ${ctx.spec.gpus.id}`);
+    done.push(nameOf(object));
+  }
+  return done;
+}
 
 async function required(cluster: Cluster, ref: ObjectRef): Promise<KubeObject> {
   const object = await cluster.get(ref);

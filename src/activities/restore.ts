@@ -3,10 +3,11 @@
  * @module
  */
 import { isOurs, renderOrdinaryOnce, type BootedCopy } from '../domain/boot/custom-cfg.js';
-import type { MenuEntry } from '../domain/boot/grub-config.js';
+import { parseGrubConfig, type MenuEntry } from '../domain/boot/grub-config.js';
 import { leftovers } from '../domain/boot/initramfs.js';
 import { KNOWN_GOOD_TOKEN } from '../domain/boot/reboot.js';
 import {
+  GRUB_CFG,
   GRUB_CUSTOM_CFG,
   GRUB_TRIAL_VARIABLE,
   HOOK_PATH,
@@ -22,7 +23,13 @@ import { readDevices } from './host/devices.js';
 import { keepBootJournals } from './host/boot-journals.js';
 import { bootedCopy, currentCopy, undamagedCopy } from './host/known-good-copy.js';
 import { checkCustomCfgIsRead, checkGrubScript } from './host/known-good-default.js';
-import { archiveLedger, isUndoneByIsolation, readLedgerState, readOriginal } from './host/ledger.js';
+import {
+  archiveLedger,
+  changedSinceCommit,
+  isUndoneByIsolation,
+  readLedgerState,
+  readOriginal,
+} from './host/ledger.js';
 import type { LedgerEntry, RemoteHost } from './host/remote-host.js';
 
 export interface TakeOverInput extends StepInput {
@@ -156,13 +163,24 @@ const same = (entry: LedgerEntry): boolean =>
     ? entry.current === null
     : entry.current?.sha256 === entry.original.sha256 && entry.current.stat === entry.original.stat;
 
+/** Whether the host had the argument before phase 4 added it. */
+async function hadIommu({ host }: StepContext): Promise<boolean> {
+  const config = parseGrubConfig((await readOriginal(host, GRUB_CFG)) ?? '');
+  return config.entries.some(({ args }) => args.includes('iommu=pt'));
+}
+
 async function verifyRestored(ctx: StepContext, input: RestoredInput): Promise<RestoredFacts> {
   const problems: string[] = [];
   const entries = (await ctx.host.ledger()).filter(isUndoneByIsolation);
   const images = entries.filter((e) => e.path.startsWith('/boot/initrd.img-'));
   const files = entries.filter((e) => !images.includes(e));
   const expected = files.filter((e) => !(input.customCfgStays === true && e.path === GRUB_CUSTOM_CFG));
-  for (const file of expected.filter((e) => !same(e))) problems.push(`${file.path} is not as before`);
+  const regenerated = (await changedSinceCommit(ctx.host)).includes(GRUB_CFG);
+  const differing = expected.filter((e) => !same(e) && !(regenerated && e.path === GRUB_CFG));
+  for (const file of differing) problems.push(`${file.path} is not as before`);
+  // Made anew, since somebody had made it anew: what counts is that it has lost what phase 4 added.
+  if (regenerated && (await generatedDefault(ctx.host)).args.includes('iommu=pt') && !(await hadIommu(ctx)))
+    problems.push(`the default entry of ${GRUB_CFG} still has iommu=pt`);
 
   let rebuilt = 0;
   for (const image of await bootImages(ctx.host)) {
@@ -206,7 +224,7 @@ async function verifyRestored(ctx: StepContext, input: RestoredInput): Promise<R
     lines: [
       {
         area: 'now',
-        text: `native drivers ${count}/${count}; default entry as before; ${files.length} files and ${images.length - rebuilt} images equal by sha`,
+        text: `native drivers ${count}/${count}; default entry ${regenerated ? 'of a new grub.cfg' : 'as before'}; ${files.length - (regenerated ? 1 : 0)} files and ${images.length - rebuilt} images equal by sha`,
       },
     ],
   };

@@ -152,6 +152,18 @@ describe('verify', () => {
   });
 });
 
+describe('decommission', () => {
+  it('starts a run under the id of provisioning, and stays with it', async () => {
+    const [status, workflow] = endings['decommissioned']!;
+    const views = [view(status, at('16:10:00'), { workflow })];
+    const { exit, io, client } = await cli('gpu-provision decommission h100-01 --reason CHG-9', { views });
+    expect(exit).toBe(0);
+    expect(client.decommissioned).toMatchObject([{ spec: { name: 'h100-01' }, reason: 'CHG-9' }]);
+    expect(io.err()).toContain('started: provision/h100-01 run-1');
+    expect(io.out()).toContain('DECOMMISSIONED  h100-01');
+  });
+});
+
 describe('help', () => {
   it('is no error, and names the exit codes', async () => {
     const { exit, io } = await cli('gpu-provision --help');
@@ -264,7 +276,7 @@ describe('start', () => {
   });
 
   it('says that a run is under way, unless it may join it', async () => {
-    const fails = { start: new ClientError('already-running', 'h100-01 is being provisioned already') };
+    const fails = { start: new ClientError('already-running', 'there is a run of h100-01 already') };
     const refused = await cli(START, { fails });
     expect(refused.exit).toBe(9);
     expect(refused.io.err()).toContain('already');

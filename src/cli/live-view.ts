@@ -19,6 +19,7 @@ const up = (lines: number): string => (lines === 0 ? '' : `\u001b[${lines}A`);
 const KEYS: Readonly<Record<OpenQuestion['kind'], Readonly<Record<string, Choice>>>> = {
   reboot: { a: 'approve', r: 'reject' },
   disks: { a: 'approve', r: 'reject' },
+  decommission: { a: 'approve', r: 'reject' },
   parked: { t: 'resume', g: 'reject' },
   'needs-hands': {},
 };

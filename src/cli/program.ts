@@ -8,6 +8,7 @@ import { VERIFIED_PHASES } from '../domain/verify.js';
 import { cancel } from './commands/cancel.js';
 import { codecServer } from './commands/codec-server.js';
 import { completion } from './commands/completion.js';
+import { decommission } from './commands/decommission.js';
 import { approve, reject, resume } from './commands/decide.js';
 import { inventoryCheck } from './commands/inventory-check.js';
 import { inventoryServers } from './commands/inventory-servers.js';
@@ -94,6 +95,14 @@ export function gpuProvision(deps: Deps, done: Done): Command {
       .option('--schedule <interval>', 'have it done at this interval from now on: 24h')
       .option('--unschedule', 'no more at intervals', false),
     verify,
+  );
+
+  bind(
+    server('decommission', 'give the GPUs back to the host: asks, undoes, reboots once')
+      .addOption(inventoryOption())
+      .option('--detach', 'return when the run is started', false)
+      .option('--reason <text>', 'why; kept with the run'),
+    decommission,
   );
 
   const serving = program

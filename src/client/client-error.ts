@@ -62,7 +62,7 @@ export function clientError(error: unknown, { server, address }: CallContext): u
   if (error instanceof WorkflowExecutionAlreadyStartedError) {
     return new ClientError(
       'already-running',
-      `${server} is being provisioned already. Look at it: gpu-provision watch ${server}. Or start with --attach.`,
+      `there is a run of ${server} already. Look at it: gpu-provision watch ${server}. Or start with --attach.`,
       cause,
     );
   }

@@ -3,22 +3,48 @@
  * @module
  */
 import type { WorkflowStartOptions } from '@temporalio/client';
-import { type ProvisionInput, WORKFLOW_QUEUE, workflowId } from '../domain/run/messages.js';
+import { type DecommissionInput, type ProvisionInput, WORKFLOW_QUEUE, workflowId } from '../domain/run/messages.js';
 import { phaseOf } from '../domain/run/phases.js';
 import { ATTRIBUTE } from './known-run.js';
 
 export function startOptions(input: ProvisionInput, attach: boolean): WorkflowStartOptions {
-  const { spec, startedBy, phases, reason = '' } = input;
+  const { spec, startedBy, phases } = input;
+  const { memo, ...common } = lockedOptions(input, attach);
+  return {
+    ...common,
+    args: [input],
+    staticSummary: `provision ${spec.name} (${spec.cluster.name}), started by ${startedBy}`,
+    staticDetails: details(input),
+    memo: { ...memo, phases },
+  };
+}
+
+export function decommissionOptions(input: DecommissionInput): WorkflowStartOptions {
+  const { spec, startedBy, reason = '' } = input;
+  return {
+    ...lockedOptions(input, false),
+    args: [input],
+    staticSummary: `decommission ${spec.name} (${spec.cluster.name}), started by ${startedBy}`,
+    staticDetails: [
+      `**${spec.name}** serial ${spec.serial}, ${spec.ssh.host}, site ${spec.site}, cluster ${spec.cluster.name}`,
+      `- GPUs: ${spec.gpus.addresses.length} (${spec.gpus.id}) back to the host's own drivers`,
+      `- started by ${startedBy} (asserted)${reason === '' ? '' : `: ${reason}`}`,
+    ].join('\n'),
+  };
+}
+
+/** Of whatever changes a server: one at a time. */
+function lockedOptions(
+  { spec, startedBy, reason = '' }: DecommissionInput,
+  attach: boolean,
+): Omit<WorkflowStartOptions, 'args'> {
   return {
     workflowId: workflowId(spec.name),
     taskQueue: WORKFLOW_QUEUE,
-    args: [input],
     // The id is the lock. Never TERMINATE_EXISTING: a terminated run undoes nothing.
     workflowIdConflictPolicy: attach ? 'USE_EXISTING' : 'FAIL',
     // A second run over a finished server is how one checks and converges it.
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-    staticSummary: `provision ${spec.name} (${spec.cluster.name}), started by ${startedBy}`,
-    staticDetails: details(input),
     typedSearchAttributes: [
       { key: ATTRIBUTE.server, value: spec.name },
       { key: ATTRIBUTE.site, value: spec.site },
@@ -29,7 +55,6 @@ export function startOptions(input: ProvisionInput, attach: boolean): WorkflowSt
       cluster: spec.cluster.name,
       serial: spec.serial,
       address: spec.ssh.host,
-      phases,
       reason,
     },
   };

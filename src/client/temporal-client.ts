@@ -11,6 +11,8 @@ import {
 } from '@temporalio/client';
 import type { PlanPreview } from '../domain/preflight.js';
 import {
+  DECOMMISSION_WORKFLOW_TYPE,
+  type DecommissionInput,
   hostQueue,
   PLAN_WORKFLOW_TYPE,
   type PlanInput,
@@ -35,7 +37,7 @@ import { ClientError, clientError, rootMessage } from './client-error.js';
 import { knownRun, STATES } from './known-run.js';
 import { type ListFilter, listRuns } from './list-runs.js';
 import { newEvents } from './new-events.js';
-import { startOptions } from './start-options.js';
+import { decommissionOptions, startOptions } from './start-options.js';
 import { scheduleVerify, unscheduleVerify, verifyOptions } from './verify.js';
 
 /** A person waits: a server that doesn't answer is told within seconds. */
@@ -71,6 +73,14 @@ export class TemporalProvisionClient implements ProvisionClient {
     );
     const runId = handle.firstExecutionRunId;
     return { server: spec.name, workflowId: handle.workflowId, runId, attached: runId === before };
+  }
+
+  async decommission(input: DecommissionInput): Promise<StartedRun> {
+    const { name } = input.spec;
+    const handle = await this.call(name, () =>
+      this.client.workflow.start(DECOMMISSION_WORKFLOW_TYPE, decommissionOptions(input)),
+    );
+    return { server: name, workflowId: handle.workflowId, runId: handle.firstExecutionRunId, attached: false };
   }
 
   async status(server: string): Promise<RunView> {

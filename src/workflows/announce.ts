@@ -25,6 +25,7 @@ export function announce(run: Run, moment: Moment): void {
 export const OPENED: Readonly<Record<QuestionKind, Moment>> = {
   reboot: 'gate-open',
   disks: 'gate-open',
+  decommission: 'gate-open',
   parked: 'parked',
   'needs-hands': 'needs-hands',
 };

@@ -10,7 +10,7 @@ import type { Run } from './run.js';
 const PLANS = 10;
 
 export interface Approval<Plan extends { readonly digest: string }> {
-  readonly kind: 'reboot' | 'disks';
+  readonly kind: 'reboot' | 'disks' | 'decommission';
   /** What would be approved, as it is now. */
   readonly read: () => Promise<Plan>;
   /** True for a plan that needs nobody's approval. */

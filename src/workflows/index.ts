@@ -1,3 +1,4 @@
+export { decommissionServer } from './decommission-server.js';
 export { planServer } from './plan-server.js';
 export { provisionServer } from './provision-server.js';
 export { verifyServer } from './verify-server.js';

@@ -2,20 +2,14 @@
  * The runbook. One run per server; it survives the crash of everything but the server itself.
  * @module
  */
-import {
-  ApplicationFailure,
-  CancellationScope,
-  CancelledFailure,
-  allHandlersFinished,
-  condition,
-  isCancellation,
-} from '@temporalio/workflow';
+import { CancellationScope, CancelledFailure, isCancellation } from '@temporalio/workflow';
 import type { ProvisionInput, RunStatus } from '../domain/run/messages.js';
-import { OUTCOMES, type Outcome } from '../domain/run/outcomes.js';
+import type { Outcome } from '../domain/run/outcomes.js';
 import { PHASES, phaseOf, type PhaseName } from '../domain/run/phases.js';
 import { lastingSteps, stepsOf } from '../domain/run/steps.js';
 import { call } from './act.js';
-import { announce, lastAnnouncements } from './announce.js';
+import { announce } from './announce.js';
+import { finish, outcomeFailure, release } from './ending.js';
 import { approvedDisks } from './disk-gate.js';
 import { secondsOf } from './durations.js';
 import { keptFindings, provisionedFindings } from './findings.js';
@@ -52,13 +46,6 @@ export async function provisionServer(input: ProvisionInput): Promise<RunStatus>
   // A cancel that comes now comes too late.
   await CancellationScope.nonCancellable(() => finish(run));
   return run.status();
-}
-
-/** Whoever sent a message has its answer, and people are told. */
-async function finish(run: Run): Promise<void> {
-  announce(run, 'outcome');
-  await lastAnnouncements(run);
-  await condition(allHandlersFinished);
 }
 
 async function preflight(run: Run): Promise<void> {
@@ -186,17 +173,6 @@ async function unwind(run: Run, name: PhaseName, saga: Saga): Promise<void> {
   }
 }
 
-/** A host that can't be reached now keeps its fence: told, not a failure. The next start recognises and adopts it. */
-async function release(run: Run): Promise<void> {
-  try {
-    await call('host.release', run.step, { site: run.site, policy: 'undo', summary: 'give the host back' });
-  } catch (error) {
-    rethrowBug(error);
-    if (isCancellation(error)) throw error;
-    run.findings.push({ area: 'remains', text: `host lock: ${reportFailure(error, null, null).message}` });
-  }
-}
-
 async function closeFailed(run: Run, error: unknown): Promise<void> {
   run.failure ??= reportFailure(error, run.currentPhase, run.currentStep);
   const outcome = outcomeOf(run, error);
@@ -217,15 +193,4 @@ function outcomeOf(run: Run, error: unknown): Outcome {
     return 'restored';
   }
   return 'incomplete';
-}
-
-function outcomeFailure(run: Run, cause: unknown): ApplicationFailure {
-  const outcome = run.outcome ?? 'incomplete';
-  return ApplicationFailure.create({
-    type: outcome,
-    message: `${outcome}: ${OUTCOMES[outcome].means}. ${run.failure?.message ?? ''}`,
-    nonRetryable: true,
-    details: [run.status()],
-    ...(cause instanceof Error ? { cause } : {}),
-  });
 }

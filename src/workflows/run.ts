@@ -28,6 +28,7 @@ import {
   type ProvisionInput,
   type RebootStatus,
   type RunEvent,
+  type RunPurpose,
   type RunStatus,
   type StepStatus,
 } from '../domain/run/messages.js';
@@ -104,7 +105,10 @@ export class Run {
   private readonly events: RunEvent[] = [];
   private readonly phases = new Map<PhaseName, MutablePhase>();
 
-  constructor(readonly input: ProvisionInput) {
+  constructor(
+    readonly input: ProvisionInput,
+    private readonly purpose?: RunPurpose,
+  ) {
     for (const { name } of PHASES) {
       const state = this.selected(name) ? 'pending' : 'skipped';
       this.phases.set(name, { state, summary: '', startedAt: null, seconds: null, steps: [] });
@@ -267,6 +271,7 @@ export class Run {
   status(): RunStatus {
     const { spec } = this.input;
     return {
+      ...(this.purpose === undefined ? {} : { purpose: this.purpose }),
       server: spec.name,
       site: spec.site,
       cluster: spec.cluster.name,

@@ -4,6 +4,7 @@
  */
 import type { RebootPlan } from '../../src/domain/boot/plan.js';
 import type { TruthBaseline } from '../../src/domain/gpu/truth-table.js';
+import type { DecommissionPlan } from '../../src/domain/decommission.js';
 import type { PhaseStatus, RebootStatus, RunEvent, RunStatus } from '../../src/domain/run/messages.js';
 import { PHASES, type PhaseName } from '../../src/domain/run/phases.js';
 import type { OpenQuestion, Receipt } from '../../src/domain/run/questions.js';
@@ -260,6 +261,22 @@ export const endings: Readonly<Record<string, readonly [RunStatus, WorkflowState
     }),
     'completed',
   ],
+  decommissioned: [
+    run({
+      ...ended,
+      purpose: 'decommission',
+      outcome: 'decommissioned',
+      decisions: [{ ...approval, gate: 'decommission' }],
+      counts: { forwardReboots: 0, undoReboots: 1, powerCycles: 0 },
+      plan: null,
+      phases: phases({ name: 'gpu-isolation', state: 'undone', summary: "8 GPUs are on the host's own drivers" }),
+      findings: [
+        { area: 'now', text: 'native drivers 8/8; default entry as before; 212 files and 4 images equal by sha' },
+        { area: 'remains', text: 'packages and files of phase 2, and the copy of known-good; k3s, Cozystack' },
+      ],
+    }),
+    'completed',
+  ],
   restored: [
     run({
       ...ended,
@@ -418,3 +435,27 @@ export const listed: readonly ListedRun[] = [
   inList('h100-07', { outcome: 'restored', endedAt: at('12:12:00') }, { workflow: 'cancelled' }),
   inList('h100-08', { outcome: 'needs-hands', endedAt: at('12:12:00') }, { workflow: 'terminated' }),
 ];
+
+/** A kernel came since the commit. */
+export const decommissionPlan: DecommissionPlan = {
+  bootId: 'boot-1',
+  committedBy: 'run-1',
+  strategy: 'known-good',
+  paths: [
+    { path: '/boot/grub/grub.cfg', now: 'a' },
+    { path: '/boot/initrd.img-6.8.0-60-generic', now: 'b' },
+  ],
+  changedSince: ['/boot/grub/grub.cfg', '/etc/initramfs-tools/modules'],
+  laterImages: ['/boot/initrd.img-6.8.0-62-generic'],
+  devices: [
+    { address: '0000:0a:00.0', driver: 'vfio-pci', wanted: 'nvidia' },
+    { address: '0000:18:00.0', driver: 'vfio-pci', wanted: null },
+  ],
+  ordinaryEntry: 'Ubuntu, with Linux 6.8.0-62-generic',
+  foreignPods: ['tenant-a/web-1'],
+  digest: '7f3a-91c2',
+  alarmSeconds: 2_100,
+  bmc: { kind: 'ipmi', tested: true },
+  stays: ['packages and files of phase 2', 'k3s'],
+  allows: { reboots: 2, powerCycles: 2 },
+};

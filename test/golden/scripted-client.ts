@@ -7,7 +7,7 @@ import { newEvents } from '../../src/client/new-events.js';
 import { ClientError, type ListFilter, type ProvisionClient, type Sighting } from '../../src/client.js';
 import type { Io, Terminal } from '../../src/cli/io.js';
 import type { PlanPreview } from '../../src/domain/preflight.js';
-import type { ProvisionInput } from '../../src/domain/run/messages.js';
+import type { DecommissionInput, ProvisionInput } from '../../src/domain/run/messages.js';
 import type { Choice, Decision } from '../../src/domain/run/questions.js';
 import type { ListedRun, RunView } from '../../src/domain/run/view.js';
 import type { VerifyInput, VerifyReport } from '../../src/domain/verify.js';
@@ -28,6 +28,7 @@ export interface Script {
 
 export interface ScriptedClient extends ProvisionClient {
   readonly started: { readonly input: ProvisionInput; readonly attach: boolean }[];
+  readonly decommissioned: DecommissionInput[];
   readonly decided: { readonly choice: Choice; readonly decision: Decision }[];
   readonly cancelled: string[];
   readonly listed: ListFilter[];
@@ -54,6 +55,7 @@ export function scriptedClient(script: Script): ScriptedClient {
     address: 'localhost:7233',
     namespace: 'default',
     started: [],
+    decommissioned: [],
     decided: [],
     cancelled: [],
     listed: [],
@@ -67,6 +69,12 @@ export function scriptedClient(script: Script): ScriptedClient {
       client.started.push({ input, attach });
       const server = input.spec.name;
       return { server, workflowId: `provision/${server}`, runId: 'run-1', attached: attach && views.length > 0 };
+    },
+    async decommission(input) {
+      may('decommission');
+      client.decommissioned.push(input);
+      const server = input.spec.name;
+      return { server, workflowId: `provision/${server}`, runId: 'run-1', attached: false };
     },
     async status() {
       may('status');

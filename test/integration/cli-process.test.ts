@@ -66,7 +66,7 @@ describe('start-provision', () => {
 
     const again = await program('start-provision', ['--server', 'h100-01'], env);
     expect(again.exit).toBe(9);
-    expect(again.err).toContain('h100-01 is being provisioned already');
+    expect(again.err).toContain('there is a run of h100-01 already');
   });
 });
 

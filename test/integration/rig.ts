@@ -18,7 +18,15 @@ import {
   type SimulatedHostOptions,
 } from '../../lab/rack/index.js';
 import { PHASE_NAMES, type PhaseName } from '../../src/domain/run/phases.js';
-import { VERIFY_WORKFLOW_TYPE, verifyWorkflowId } from '../../src/domain/run/messages.js';
+import {
+  DECOMMISSION_WORKFLOW_TYPE,
+  type DecommissionInput,
+  type ProvisionInput,
+  VERIFY_WORKFLOW_TYPE,
+  verifyWorkflowId,
+  WORKFLOW_TYPE,
+  workflowId,
+} from '../../src/domain/run/messages.js';
 import type { AcceptanceMode, ServerSpec } from '../../src/domain/spec.js';
 import type { VerifyReport } from '../../src/domain/verify.js';
 import type { ArtifactStore } from '../../src/ports/artifacts.js';
@@ -139,11 +147,19 @@ export class Site {
   }
 
   async begin(phases: readonly PhaseName[] = ISOLATION, spec: ServerSpec = this.spec): Promise<ProvisionRun> {
-    const handle = await this.client.workflow.start('provisionServer', {
+    return this.beginOf(WORKFLOW_TYPE, { spec, phases, startedBy: 'op-b@ops2' });
+  }
+
+  async beginDecommission(): Promise<ProvisionRun> {
+    return this.beginOf(DECOMMISSION_WORKFLOW_TYPE, { spec: this.spec, startedBy: 'op-b@ops2' });
+  }
+
+  private async beginOf(type: string, input: ProvisionInput | DecommissionInput): Promise<ProvisionRun> {
+    const handle = await this.client.workflow.start(type, {
       // Sites of one Temporal server may have hosts of the same name.
-      workflowId: `provision/${spec.site}/${spec.name}`,
-      taskQueue: spec.site,
-      args: [{ spec, phases, startedBy: 'op-b@ops2' }],
+      workflowId: workflowId(`${input.spec.site}/${input.spec.name}`),
+      taskQueue: input.spec.site,
+      args: [input],
       workflowIdConflictPolicy: 'FAIL',
       memo: { ...this.options.memo },
     });

@@ -11,7 +11,7 @@ const HOOK = '/etc/initramfs-tools/scripts/init-top/vfio-pci-override';
 const IMAGE = '/boot/initrd.img-6.8.0-60-generic';
 const LATER = '6.8.0-62-generic';
 /** A provisioning and three checks on a machine that others work on. */
-const LIMIT_MS = 600_000;
+const LIMIT_MS = 900_000;
 const POLL = { timeout: 60_000 };
 
 const wrong = ({ items }: VerifyReport): readonly VerifyItem[] => items.filter(({ state }) => state !== 'ok');

@@ -11,6 +11,7 @@ import { story, type ProvisionRun } from '../support/provision-run.js';
 const ANSWERS: Readonly<Record<Exclude<QuestionKind, 'needs-hands'>, Choice>> = {
   reboot: 'approve',
   disks: 'approve',
+  decommission: 'approve',
   parked: 'reject',
 };
 const LOOK_EVERY_MS = 100;

@@ -243,6 +243,29 @@ function ownActivities(
         return 'committed';
       },
     },
+    'decommission.read-plan': {
+      kind: 'read',
+      body: () => {
+        if (world.vms.length > 0) throw failure('Blocked', `VMs run here: ${world.vms.join(', ')}`);
+        if (!world.committed) throw failure('Blocked', 'no run has committed anything on this host');
+        return { plan: world.decommissionPlan(), baseline: FACTS.baseline };
+      },
+    },
+    'decommission.withdraw-gpus': {
+      kind: 'change',
+      body: () => {
+        world.staged.delete('kubevirt.permit-gpus');
+        return 'withdrawn';
+      },
+    },
+    'decommission.begin': {
+      kind: 'change',
+      body: () => {
+        world.committed = false;
+        world.defaultMade = false;
+        return 'begun';
+      },
+    },
     announce: {
       kind: 'probe',
       body: ({ announcement }) => {

@@ -10,6 +10,7 @@ const STORIES = [
   'parked-and-resumed',
   'given-up',
   'needs-hands',
+  'decommissioned',
 ];
 
 describe('a recorded history', () => {

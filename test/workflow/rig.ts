@@ -9,7 +9,13 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
 import { inject } from 'vitest';
-import { hostQueue, watchQueue, type ProvisionInput, type RunStatus } from '../../src/domain/run/messages.js';
+import {
+  hostQueue,
+  watchQueue,
+  WORKFLOW_TYPE,
+  type ProvisionInput,
+  type RunStatus,
+} from '../../src/domain/run/messages.js';
 import { PHASE_NAMES, type PhaseName } from '../../src/domain/run/phases.js';
 import type { Decision, Receipt } from '../../src/domain/run/questions.js';
 import type { ServerSpec } from '../../src/domain/spec.js';
@@ -42,6 +48,8 @@ export interface RigOptions {
   readonly phases?: readonly PhaseName[];
   /** false: no workflow is cached, each task replays from the start; needed where workers are stopped and started. */
   readonly sticky?: boolean;
+  /** Default: provisionServer. */
+  readonly type?: string;
   /** Name of the recorded history that this run's would replace: see histories.ts. */
   readonly story?: string;
 }
@@ -65,7 +73,7 @@ export class Rig {
       startedBy: 'op-b@ops2',
     };
     const workers = await startWorkers(env, world, site, isSticky(options));
-    const handle = await env.client.workflow.start('provisionServer', {
+    const handle = await env.client.workflow.start(options.type ?? WORKFLOW_TYPE, {
       workflowId: `provision/${site}`,
       taskQueue: site,
       args: [input],
@@ -122,9 +130,9 @@ export class Rig {
   }
 
   /** Waits for the gate and approves what it asks. */
-  async approve(): Promise<Receipt> {
-    const { plan } = await this.untilAsked();
-    return this.update('approve', { gate: 'reboot', digest: plan?.digest ?? '', by: 'op-a@ops1', reason: 'CHG-4711' });
+  async approve(gate = 'reboot'): Promise<Receipt> {
+    const { question } = await this.untilAsked();
+    return this.update('approve', { gate, digest: question?.digest ?? '', by: 'op-a@ops1', reason: 'CHG-4711' });
   }
 
   /** Lets time pass until the run has ended. */

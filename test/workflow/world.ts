@@ -11,9 +11,10 @@ import type { RebootInput } from '../../src/activities/reboot.js';
 import type { RebootPlan } from '../../src/domain/boot/plan.js';
 import { KNOWN_GOOD_TOKEN, classifyBoot, type BootOutcome } from '../../src/domain/boot/reboot.js';
 import type { Announcement } from '../../src/domain/run/announcement.js';
+import type { DecommissionPlan } from '../../src/domain/decommission.js';
 import type { DiskPlan } from '../../src/domain/cluster/disks.js';
 import type { FailureType } from '../../src/domain/run/failures.js';
-import type { RunRef } from '../../src/domain/run/steps.js';
+import { stepsOf, type RunRef } from '../../src/domain/run/steps.js';
 import { GPU_ADDRESSES } from '../support/server-spec.js';
 import { failure, isUndoneByIsolation, modelledActivities } from './modelled-activities.js';
 
@@ -93,6 +94,8 @@ export class World {
   readonly calls: string[] = [];
   reboots = 0;
   powerCycles = 0;
+  /** VMs that run on the host. */
+  vms: string[] = [];
   /** Anything that makes another digest. */
   generation = 0;
   /** Serials of the disks that storage would take; none: the pool is there. */
@@ -189,6 +192,38 @@ export class World {
 
   isolationSteps(): readonly string[] {
     return [...this.staged].filter(isUndoneByIsolation);
+  }
+
+  /** A host that a run has isolated and committed. */
+  provisioned(): this {
+    for (const { name } of [...stepsOf('kubevirt'), ...stepsOf('gpu-isolation')]) this.staged.add(name);
+    this.entry = 'trial';
+    this.committed = true;
+    this.defaultMade = true;
+    return this;
+  }
+
+  decommissionPlan(): DecommissionPlan {
+    return {
+      bootId: this.bootId,
+      committedBy: 'run-0',
+      strategy: 'known-good',
+      paths: [],
+      changedSince: [],
+      laterImages: [],
+      devices: GPU_ADDRESSES.map((address) => ({ address, driver: 'vfio-pci', wanted: 'nvidia' })),
+      ordinaryEntry: 'Ubuntu',
+      foreignPods: [],
+      digest: this.digest(),
+      alarmSeconds: 2_100,
+      bmc: { kind: 'ipmi', tested: true },
+      stays: ['packages of phase 2'],
+      allows: { reboots: 2, powerCycles: 2 },
+    };
+  }
+
+  private digest(): string {
+    return `${String(this.boots).padStart(4, '0')}-${String(this.generation).padStart(4, '0')}`;
   }
 
   /** Somebody else's power cut and return: the default entry decides. */
@@ -305,7 +340,7 @@ export class World {
   }
 
   plan(input: StepInput): RebootPlan {
-    const digest = `${String(this.boots).padStart(4, '0')}-${String(this.generation).padStart(4, '0')}`;
+    const digest = this.digest();
     return {
       bootId: this.bootId,
       kernel: '6.8.0-60-generic',

@@ -10,6 +10,8 @@ import {
   startInstalled,
   undo,
 } from '../../../test/support/cluster-site.js';
+import { KUBEVIRT_PACKAGE_REF, KUBEVIRT_REF } from '../../domain/cluster/kubevirt.js';
+import { withdrawGpus } from '../kubevirt.js';
 import { cordonNode, uncordonNode } from '../workloads.js';
 
 describe('the cluster phases against the simulated cluster', () => {
@@ -70,6 +72,21 @@ describe('the cluster phases against the simulated cluster', () => {
       name: 'kubevirt',
     });
     expect(JSON.stringify(kubevirt)).not.toContain('10DE:2330');
+  });
+
+  it('withdraw the GPUs whichever run permitted them, and leave what a person permitted', async () => {
+    const site = await startInstalled();
+    await performPhases(['kubevirt'], site.context());
+    const ctx = site.context(SPEC, 'run-2');
+    const anyRun = (by: string | undefined): boolean => by !== undefined;
+    expect(await withdrawGpus(ctx, anyRun)).toHaveLength(2);
+    const cluster = await ctx.clusters.host(SPEC);
+    expect(JSON.stringify(await cluster.get(KUBEVIRT_REF))).not.toContain('10DE:2330');
+    await performPhases(['kubevirt'], ctx);
+    for (const ref of [KUBEVIRT_REF, KUBEVIRT_PACKAGE_REF])
+      await cluster.mergePatch(ref, { metadata: { annotations: { 'gpu-provision/permitted-by': null } } });
+    expect(await withdrawGpus(ctx, anyRun)).toEqual([]);
+    expect(JSON.stringify(await cluster.get(KUBEVIRT_REF))).toContain('10DE:2330');
   });
 
   it('bring what a run of ours made up to date when the inventory changes what may change', async () => {

@@ -46,6 +46,18 @@ export async function readCommitted(host: RemoteHost): Promise<ReadonlyMap<strin
   );
 }
 
+/** Paths of phase 4 that are neither as it was committed nor as before: somebody changed them since. Empty where nothing was committed. */
+export async function changedSinceCommit(host: RemoteHost): Promise<readonly string[]> {
+  const committed = await readCommitted(host);
+  if (committed === null) return [];
+  return (await host.ledger())
+    .filter(({ path, original, current }) => {
+      const now = current?.sha256 ?? null;
+      return committed.has(path) && committed.get(path) !== now && (original?.sha256 ?? null) !== now;
+    })
+    .map(({ path }) => path);
+}
+
 /** Text of a path as it was before this ledger's first change; null when there was no such file, or the ledger doesn't own it. */
 export async function readOriginal(host: RemoteHost, path: string): Promise<string | null> {
   const original = (await host.ledger()).find((entry) => entry.path === path)?.original ?? null;

@@ -57,6 +57,8 @@ export function cancelEffects({ status }: RunView): readonly Effect[] {
   if (status.outcome === 'needs-hands') {
     return [['undoes', `nothing more: the undo itself needs hands. First: gpu-provision resume ${status.server}`]];
   }
+  if (status.purpose === 'decommission')
+    return [['undoes', 'nothing: before the approval the GPUs stay isolated, after it they are given back to the end']];
   if (current === undefined) return [['undoes', 'nothing: no phase has begun']];
   const { number, title } = phaseOf(current.name);
   const undoes =

@@ -1,4 +1,4 @@
-import type { ProvisionClient } from '../../client.js';
+import type { ProvisionClient, StartedRun } from '../../client.js';
 import type { ProvisionInput } from '../../domain/run/messages.js';
 import { EXIT } from '../../domain/run/outcomes.js';
 import { WORKFLOW_QUEUE } from '../../domain/run/messages.js';
@@ -32,15 +32,25 @@ export async function start(deps: Deps, args: StartArgs): Promise<number> {
   const screen = new Screen(deps.io, args);
   return connected(deps, async (client) => {
     const started = await client.start(input, { attach: args.attach });
-    const { server, runId, workflowId } = started;
-    const what = started.attached ? 'joined the run that is under way' : 'started';
-    screen.progress(hang('', `${what}: ${workflowId} ${runId}`, screen.width));
-    if (!args.detach) return follow(client, server, screen);
-    await warnWithoutWorker(client, screen);
-    if (args.json) screen.resultJson(started);
-    else screen.result([`gpu-provision watch ${server}`]);
-    return EXIT.done;
+    return stayWith(client, started, screen, args.detach);
   });
+}
+
+/** Follows a run that was just started, unless detached. */
+export async function stayWith(
+  client: ProvisionClient,
+  started: StartedRun,
+  screen: Screen,
+  detach: boolean,
+): Promise<number> {
+  const { server, runId, workflowId } = started;
+  const what = started.attached ? 'joined the run that is under way' : 'started';
+  screen.progress(hang('', `${what}: ${workflowId} ${runId}`, screen.width));
+  if (!detach) return follow(client, server, screen);
+  await warnWithoutWorker(client, screen);
+  if (screen.options.json) screen.resultJson(started);
+  else screen.result([`gpu-provision watch ${server}`]);
+  return EXIT.done;
 }
 
 /** Nobody watches a detached start, so it says at once that nothing will happen yet. */

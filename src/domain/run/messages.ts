@@ -18,6 +18,9 @@ export const WORKFLOW_TYPE = 'provisionServer';
 export const PLAN_WORKFLOW_TYPE = 'planServer';
 export const planWorkflowId = (server: string): string => `plan/${server}`;
 
+/** Gives the GPUs back, under the id of provisioning, so that one excludes the other. Argument: one DecommissionInput. */
+export const DECOMMISSION_WORKFLOW_TYPE = 'decommissionServer';
+
 /** Reads what runs have made and answers with a VerifyReport; changes nothing. Argument: one VerifyInput. */
 export const VERIFY_WORKFLOW_TYPE = 'verifyServer';
 /** Of the schedule too; a run that the schedule starts has its time appended. */
@@ -54,6 +57,11 @@ export interface ProvisionInput {
   /** Why it was started, as the starter says: a change number. */
   readonly reason?: string;
 }
+
+export type DecommissionInput = Omit<ProvisionInput, 'phases'>;
+
+/** What a run is for; left out for provisioning. */
+export type RunPurpose = 'decommission';
 
 export interface PlanInput {
   readonly spec: ServerSpec;
@@ -122,6 +130,7 @@ export interface FailureReport {
 
 /** What `status` answers, and with `outcome` set what the run's memo and result hold. */
 export interface RunStatus {
+  readonly purpose?: RunPurpose;
   readonly server: string;
   readonly site: string;
   readonly cluster: string;

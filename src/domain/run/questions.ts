@@ -4,7 +4,7 @@
  * @module
  */
 
-export type QuestionKind = 'reboot' | 'disks' | 'parked' | 'needs-hands';
+export type QuestionKind = 'reboot' | 'disks' | 'decommission' | 'parked' | 'needs-hands';
 export type Choice = 'approve' | 'reject' | 'resume';
 
 export interface QuestionRules {
@@ -18,6 +18,10 @@ export const QUESTION_RULES: Readonly<Record<QuestionKind, QuestionRules>> = {
   reboot: { choices: { approve: 'reboot now', reject: 'take what was staged away again' }, needsDigest: true },
   disks: {
     choices: { approve: 'give these disks to storage', reject: 'touch no disk; the phase is parked' },
+    needsDigest: true,
+  },
+  decommission: {
+    choices: { approve: 'give the GPUs back to the host', reject: 'change nothing; the GPUs stay isolated' },
     needsDigest: true,
   },
   parked: { choices: { resume: 'try the phase again', reject: 'give the phase up' }, needsDigest: false },

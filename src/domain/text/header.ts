@@ -11,7 +11,7 @@ import { clock, minutes, secondsBetween, stopwatch, when } from './times.js';
 
 export function renderHeader(view: RunView, width: number): string[] {
   const { server, now, known, contact } = view;
-  const name = `${server}  provision  ${view.status?.cluster ?? known.cluster}`;
+  const name = `${server}  ${view.status?.purpose ?? 'provision'}  ${view.status?.cluster ?? known.cluster}`;
   if (contact.kind === 'ok') {
     const started = `started by ${known.startedBy} ${when(known.startedAt, now)}`;
     const worker = view.workflow === 'running' ? 'worker ok' : view.workflow;

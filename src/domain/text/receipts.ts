@@ -8,8 +8,11 @@ import { when } from './times.js';
 
 const VERB_COLUMNS = 10;
 
-/** An approval of disks is told from one of a reboot by its question. */
-const DISKS_TAKEN = 'The disks become storage in a few seconds.';
+/** What an approval sets going, by the question, where that is not the reboot gate. */
+const APPROVED: Readonly<Record<string, string>> = {
+  disks: 'The disks become storage in a few seconds.',
+  decommission: 'The undo begins in a few seconds, and reboots at its end.',
+};
 const WHAT_NOW: Readonly<Record<Choice, string>> = {
   approve: 'Reboot in a few seconds.',
   reject: 'What was changed for it is taken back.',
@@ -20,7 +23,7 @@ export function renderReceipt(server: string, receipt: Receipt, now: string, wid
   const { gate, choice, digest, by, reason, at, duplicate } = receipt;
   const who = `by ${by} (asserted)${reason === '' ? '' : `, ${reason}`}`;
   const what = [server, gate, digest, who].filter((part) => part !== '').join(' ');
-  const next = choice === 'approve' && gate.startsWith('disks') ? DISKS_TAKEN : WHAT_NOW[choice];
+  const next = (choice === 'approve' ? APPROVED[gate.split('#')[0] ?? ''] : undefined) ?? WHAT_NOW[choice];
   const then = duplicate ? `That was at ${when(at, now)}; nothing was done again.` : next;
   return verb(PAST[choice], `${what}. ${then}`, width);
 }

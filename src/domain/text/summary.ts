@@ -101,7 +101,12 @@ const remains: Row = (status) => {
   return names.length === 0 ? [] : [line('remains', names.join('; '))];
 };
 
-const DRY_RUN = (status: RunStatus): string => `start-provision --server ${status.server} --dry-run`;
+const LOOK_AGAIN = ({ server, purpose }: RunStatus): string =>
+  purpose === 'decommission'
+    ? `solve it, then again: gpu-provision decommission ${server}`
+    : `solve it, look again: start-provision --server ${server} --dry-run`;
+const GO_ON = ({ server, purpose }: RunStatus): string =>
+  purpose === 'decommission' ? `gpu-provision decommission ${server}` : `start-provision --server ${server}`;
 const AGAIN = 'start again: a new plan needs a new approval';
 
 /** Rows are in the order in which they are printed. */
@@ -110,6 +115,11 @@ const ENDINGS: Readonly<Record<Outcome, Ending>> = {
     title: 'PROVISIONED',
     figures: (s) => [elapsed(s), `reboots ${reboots(s)}, undone ${s.compensations.length}`],
     rows: [findings, phases, decisions],
+  },
+  decommissioned: {
+    title: 'DECOMMISSIONED',
+    figures: (s) => [elapsed(s), rebootFigures(s)],
+    rows: [findings, decisions, say('next', (s) => `isolate them again: start-provision --server ${s.server}`)],
   },
   restored: {
     title: 'RESTORED',
@@ -134,23 +144,12 @@ const ENDINGS: Readonly<Record<Outcome, Ending>> = {
   incomplete: {
     title: 'INCOMPLETE',
     figures: (s) => [elapsed(s), rebootFigures(s)],
-    rows: [
-      cause,
-      findings,
-      remains,
-      decisions,
-      say('next', (s) => `a new start goes on from there: start-provision --server ${s.server}`),
-    ],
+    rows: [cause, findings, remains, decisions, say('next', (s) => `a new start goes on from there: ${GO_ON(s)}`)],
   },
   refused: {
     title: 'REFUSED',
     figures: (s) => [elapsed(s)],
-    rows: [
-      cause,
-      say('now', () => 'nothing was changed'),
-      findings,
-      say('next', (s) => `solve it, look again: ${DRY_RUN(s)}`),
-    ],
+    rows: [cause, say('now', () => 'nothing was changed'), findings, say('next', LOOK_AGAIN)],
   },
 };
 

@@ -6,6 +6,7 @@ import {
   approval,
   at,
   atGate,
+  decommissionPlan,
   endings,
   fellBack,
   listed,
@@ -20,6 +21,7 @@ import {
 import { asProvisioned, drifted, heldByRun, rebootedMeanwhile } from '../../../test/golden/verify.js';
 import type { RebootPlan } from '../boot/plan.js';
 import { diskQuestion } from '../cluster/disks.js';
+import { decommissionQuestion } from '../decommission.js';
 import type { PlanPreview } from '../preflight.js';
 import type { PhaseStatus, RunStatus } from '../run/messages.js';
 import type { Contact, RunView } from '../run/view.js';
@@ -86,6 +88,18 @@ const disks = run({
   },
 });
 
+const givingBack = run({
+  purpose: 'decommission',
+  plan: null,
+  phases: phases({ name: 'gpu-isolation', state: 'waiting', summary: 'isolated and committed; WAITING FOR APPROVAL' }),
+  question: {
+    ...question,
+    id: 'decommission',
+    kind: 'decommission',
+    text: decommissionQuestion(decommissionPlan, 'h100-01'),
+  },
+});
+
 const parked = run({
   phases: phases({
     name: 'cozystack',
@@ -134,6 +148,7 @@ const SCREENS: Readonly<Record<string, Render>> = {
   'watch-fell-back': watch(fellBack, '15:23:57'),
   'watch-undo': watch(undoing, '14:32:00'),
   'watch-disks': watch(disks, '15:40:00'),
+  'watch-decommission': watch(givingBack, '14:32:07'),
   'watch-parked': watch(parked, '15:40:00'),
   'watch-no-worker': watch(waiting, '14:58:13', { contact: noWorker(since), statusAt: since }),
   'watch-never-seen': watch(null, '14:58:13', { contact: noWorker(null) }),
@@ -157,6 +172,7 @@ const SCREENS: Readonly<Record<string, Render>> = {
   receipts: (width) => [
     ...renderReceipt('h100-01', approval, at('14:40:03'), width),
     ...renderReceipt('h100-01', { ...approval, duplicate: true }, at('15:00:00'), width),
+    ...renderReceipt('h100-01', { ...approval, gate: 'decommission#2' }, at('14:40:03'), width),
     ...renderReceipt('h100-01', { ...approval, choice: 'reject', reason: '' }, at('14:40:03'), width),
     ...renderRefusal(voided, width),
     ...renderRefusal('already decided: approved by op-a@ops1 at 14:40Z. Nothing to do.', width),
