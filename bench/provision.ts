@@ -45,7 +45,7 @@ export async function benchProvision(bench: ProvisionBench): Promise<readonly Fi
   const { temporalConfig, workerLog } = await openDemoFolder(join(folder, 'worker'));
   const worker = await startWorker(
     {
-      words: ['--site', SITE],
+      words: ['--site', SITE, '--artifacts', join(folder, 'artifacts')],
       site: SITE,
       env: demoEnv(address, namespace, temporalConfig),
       logFile: workerLog,

@@ -2,11 +2,8 @@
  * `npm run demo`: Temporal, a simulated rack, a worker and the real command, on this machine, without any server.
  * @module
  */
-import { writeFile } from 'node:fs/promises';
-import { relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { connectProvision } from '../../src/client.js';
-import { renderReport } from '../../src/domain/report/page.js';
-import { reportOf } from '../../src/domain/report/report.js';
 import { EXIT } from '../../src/domain/run/outcomes.js';
 import { startBmcOf } from '../rack/bmc/index.js';
 import { startRack } from '../rack/index.js';
@@ -18,7 +15,7 @@ import { attend } from './attend.js';
 import { DEMO_FAULTS, DURATIONS } from './faults.js';
 import { openDemoFolder, SITE, writeInventory, type DemoFolder } from './folder.js';
 import { BadOption, parseOptions, USAGE, type DemoOptions } from './options.js';
-import { demoEnv, MAIN, runStartProvision, startWorker } from './programs.js';
+import { demoEnv, MAIN, runStartProvision, startWorker, writeReport } from './programs.js';
 import { resultOf } from './result.js';
 
 const SERVER = 'h100-01';
@@ -94,8 +91,10 @@ async function run(
   const client = await connectProvision({ address, namespace });
   onEnd(() => client.close());
   const env = demoEnv(address, namespace, folder.temporalConfig);
+  // Not where a worker of the field keeps it, in the home of whoever tries the demo.
+  const words = ['--inventory', folder.inventory, '--artifacts', join(process.cwd(), folder.path, 'artifacts')];
   const startSiteWorker = (): Promise<Child> =>
-    startWorker({ words: ['--inventory', folder.inventory], site: SITE, env, logFile: folder.workerLog }, client);
+    startWorker({ words, site: SITE, env, logFile: folder.workerLog }, client);
   let worker = await startSiteWorker();
   onEnd(() => worker.stop());
   report(`worker     running; log ${folder.workerLog}`);
@@ -132,8 +131,7 @@ async function run(
   if (code === INTERRUPTED) return code;
 
   const view = await client.status(SERVER);
-  await writeFile(folder.report, `${JSON.stringify(reportOf(view), null, 2)}\n`);
-  await writeFile(folder.reportPage, renderReport(reportOf(view)));
+  await writeReport(SERVER, folder, env);
   const result = await resultOf(view, address, namespace);
   report(`report     ${folder.reportPage} and ${folder.report}   ${result.historyEvents} events in the history`);
   if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);

@@ -2,9 +2,11 @@
  * The product's own programs, run as anybody runs them: the worker as a process of its own, and `start-provision` in this terminal.
  * @module
  */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { ProvisionClient } from '../../src/client.js';
 import { hostQueue, watchQueue, WORKFLOW_QUEUE } from '../../src/domain/run/messages.js';
 import { startChild, type Child } from '../tools/child.js';
@@ -59,6 +61,16 @@ export async function startWorker(program: WorkerProgram, client: ProvisionClien
     }
     await delay(POLL_MS);
   }
+}
+
+/** More than the report of any run has. */
+const REPORT_BYTES = 64 * 1024 * 1024;
+
+/** The report of the run that is over, as page and as data. */
+export async function writeReport(server: string, folder: DemoFolder, env: Env): Promise<void> {
+  const words = [MAIN, 'report', server, '--json', '--html', folder.reportPage];
+  const { stdout } = await promisify(execFile)(process.execPath, words, { env, maxBuffer: REPORT_BYTES });
+  await writeFile(folder.report, stdout);
 }
 
 export interface StartProvision {

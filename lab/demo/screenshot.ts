@@ -58,7 +58,7 @@ async function photograph(page: Page, { file, shows, width, height }: Shot, url:
   await page.call('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: false });
   await page.open(url);
   const seen = async (): Promise<boolean> =>
-    ((await page.evaluate('document.body.innerText')) as string).includes(shows);
+    ((await page.evaluate('document.body?.innerText ?? ""')) as string).includes(shows);
   await page.until(`${url}: ${shows}`, seen, PAGE_LIMIT_MS);
   await delay(SETTLE_MS);
   const { data } = await page.call('Page.captureScreenshot', { format: 'png' });

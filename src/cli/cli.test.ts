@@ -70,6 +70,15 @@ describe('bad input ends with 2, says what would be right, and never reaches Tem
     ['gpu-provision', /Usage: gpu-provision/],
     ['gpu-provision aprove h100-01', /unknown command 'aprove'/],
     ['gpu-provision status', /missing required argument 'server'/],
+    ['gpu-provision report', /missing required argument 'server'/],
+    [
+      'gpu-provision worker --site fra1 --artifacts here',
+      /^artifacts cannot be kept in here: expected an absolute path or s3:\/\/BUCKET\/PREFIX/,
+    ],
+    [
+      'gpu-provision worker --site fra1 --artifacts s3://bucket',
+      /^s3:\/\/bucket needs the environment variable AWS_ACCESS_KEY_ID/,
+    ],
     ['gpu-provision status h100-01 h100-02', /too many arguments/],
     ['gpu-provision approve h100-01', /--digest is missing: review the plan \(gpu-provision status h100-01\)/],
     ['gpu-provision cancel h100-01 --confirm h100-02', /--confirm h100-02 is not the server's name, h100-01/],

@@ -78,6 +78,7 @@ describe('gpu-provision', () => {
       'start',
       'plan',
       'status',
+      'report',
       'watch',
       'approve',
       'reject',

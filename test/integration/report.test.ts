@@ -9,6 +9,7 @@ import axe from 'axe-core';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { findBrowser, withPage, type Page } from '../../lab/tools/browser.js';
 import { openArtifactStore } from '../../src/adapters/artifacts/index.js';
+import { redactor } from '../../src/adapters/secrets/index.js';
 import { gpuProvision } from '../../src/cli/program.js';
 import { runCli } from '../../src/cli/run-cli.js';
 import { connectProvision } from '../../src/client.js';
@@ -54,6 +55,8 @@ describe('the report of a run on the rack', () => {
     'holds what its run found, kept and undid, and the texts of what was kept',
     async () => {
       const store = openArtifactStore(join(folder, 'store'), { env: {}, remember: () => undefined });
+      // As if it were a secret that a host repeats.
+      redactor.remember('Generating /boot/initrd');
       const faults = [
         {
           at: 'pci-bind',
@@ -83,6 +86,7 @@ describe('the report of a run on the rack', () => {
         const [bootId = ''] = /[0-9a-f]{8}-/.exec(trial) ?? [];
         const names = ['update-initramfs.log', 'lspci-after-boot.txt', `journal-of-boot-${bootId.slice(0, 8)}.log`];
         expect(kept.map(({ name }) => name)).toEqual(names);
+        expect(await store.get(kept[0]!.sha256)).toContain('update-initramfs: [redacted].img-');
         const page = await readFile(path, 'utf8');
         for (const { sha256, problem, name } of kept) {
           expect(problem, name).toBeNull();

@@ -3,7 +3,7 @@
  * @module
  */
 import type { RunStatus } from '../run/messages.js';
-import { duration, when } from '../text/times.js';
+import { clock, duration, when } from '../text/times.js';
 import { count } from '../text/words.js';
 import { html, type Content, type Html } from './html.js';
 import { scaleOf, timelineOf, type Lane, type Mark, type Scale, type Span, type Timeline } from './timeline.js';
@@ -17,6 +17,8 @@ const TOP = 8;
 const AXIS = 30;
 /** Below this a span could not be seen. */
 const LEAST = 1.5;
+/** A run shorter than this has several moments in one minute. */
+const SHORT_MS = 600_000;
 /** Of one character of the axis at its font size. */
 const CHARACTER = 6.4;
 
@@ -53,7 +55,8 @@ export function timelineSvg(status: RunStatus): Html {
     const begins = spans.filter(({ kind }) => kind === 'phase').map((span) => span.from);
     const taken: { at: number; text: string; anchor: string; left: number; right: number }[] = [];
     for (const at of [from, to, ...ends, ...begins]) {
-      const text = when(new Date(at).toISOString(), status.startedAt);
+      const iso = new Date(at).toISOString();
+      const text = to - from < SHORT_MS ? clock(iso) : when(iso, status.startedAt);
       const width = text.length * CHARACTER;
       const anchor = at === from ? 'start' : at === to ? 'end' : 'middle';
       const left = x(at) - { start: 0, end: 1, middle: 0.5 }[anchor] * width;
