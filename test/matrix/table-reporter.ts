@@ -39,7 +39,7 @@ export default class TableReporter implements Reporter {
       '# Failure matrix',
       '',
       'Every step by every fault, on the simulated rack with a real Temporal server: how the run ended. Written by',
-      '`GPU_PROVISION_MATRIX_WRITE=docs/failure-matrix.md npm run test:matrix`; what is done and checked is in [lab.md](lab.md#the-failure-matrix).',
+      '`GPU_PROVISION_MATRIX_WRITE=docs/failure-matrix.md npm run test:matrix`; [lab.md](lab.md#the-failure-matrix) says what is done and checked.',
       '',
       ...this.rows(),
       '',

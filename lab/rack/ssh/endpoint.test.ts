@@ -64,11 +64,14 @@ describe('the SSH server of a host', () => {
             stream.end();
             resolve(chunk.toString());
           });
+          stream.once('close', () => resolve('broken'));
           stream.write('echo');
         });
       });
     expect(await forward(7000)).toBe('echo');
     expect(await forward(7001)).toBe('refused');
+    rack.faults.add({ at: 'forward', match: '127.0.0.1:7000', effect: { kind: 'drop-link', when: 'before' } });
+    expect(await forward(7000)).toBe('broken');
     client.close();
     echo.close();
   });
