@@ -9,15 +9,21 @@ import { ToolUnavailable } from '../lab/tools/tool.js';
 import { EXIT } from '../src/domain/run/outcomes.js';
 import { PHASE_NAMES } from '../src/domain/run/phases.js';
 import { rowOf, type Figure } from './figures.js';
+import { benchMemory } from './memory.js';
 import { BadOption, parseOptions, USAGE, type BenchName, type BenchOptions } from './options.js';
 import { benchProvision, HOST_PHASES } from './provision.js';
 import { pageOf, textOf, type Machine, type Measurement, type Section } from './render.js';
+import { benchWaiting } from './waiting.js';
 
 const GIB = 2 ** 30;
+
+const report = (line: string): void => void process.stderr.write(`bench  ${line}\n`);
 
 const MEASURES: Readonly<Record<BenchName, (options: BenchOptions) => Promise<readonly Figure[]>>> = {
   overhead: ({ runs }) => withTemporal((server) => benchProvision({ ...server, runs, phases: HOST_PHASES })),
   'whole-run': ({ runs }) => withTemporal((server) => benchProvision({ ...server, runs, phases: PHASE_NAMES })),
+  waiting: benchWaiting,
+  memory: ({ waiting }) => withTemporal((server) => benchMemory(server, waiting, report)),
 };
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -30,7 +36,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const began = Date.now();
   const sections: Section[] = [];
   for (const bench of options.only) {
-    process.stderr.write(`bench  ${bench}\n`);
+    report(bench);
     sections.push({ bench, rows: (await MEASURES[bench](options)).map(rowOf) });
   }
   const measurement: Measurement = {

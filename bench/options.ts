@@ -4,12 +4,14 @@
  */
 import { parseArgs } from 'node:util';
 
-export const BENCHES = ['overhead', 'whole-run'] as const;
+export const BENCHES = ['overhead', 'whole-run', 'waiting', 'memory'] as const;
 export type BenchName = (typeof BENCHES)[number];
 
 export interface BenchOptions {
   /** How often each run is measured. */
   readonly runs: number;
+  /** How many runs wait at once where memory is measured. */
+  readonly waiting: number;
   readonly only: readonly BenchName[];
   readonly json: boolean;
   /** The page that is written. */
@@ -22,9 +24,10 @@ export class BadOption extends Error {
   override readonly name = 'BadOption';
 }
 
-export const USAGE = `npm run bench -- [--runs N] [--only NAME]... [--json] [--write FILE]
+export const USAGE = `npm run bench -- [--runs N] [--waiting N] [--only NAME]... [--json] [--write FILE]
 
   --runs N      how often a run is measured, default 5
+  --waiting N   runs that wait at once where memory is measured, default 1000
   --only NAME   ${BENCHES.join(', ')}; more than once for several; default all
   --json        one JSON object instead of the table
   --write FILE  also write the page, docs/benchmarks.md
@@ -39,6 +42,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
       options: {
         runs: { type: 'string', default: '5' },
         only: { type: 'string', multiple: true, default: [...BENCHES] },
+        waiting: { type: 'string', default: '1000' },
         json: flag,
         write: { type: 'string' },
         help: { ...flag, short: 'h' },
@@ -49,6 +53,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
   }
   return {
     runs: count('--runs', values.runs),
+    waiting: count('--waiting', values.waiting),
     only: values.only.map(benchName),
     json: values.json,
     write: values.write ?? null,

@@ -46,6 +46,14 @@ const ABOUT: Readonly<Record<BenchName, About>> = {
     title: 'all eight phases',
     how: 'The same with a real Kubernetes API server. While a step waits for the cluster counts as the cluster, its retries included.',
   },
+  waiting: {
+    title: 'what waiting adds to a history',
+    how: "On Temporal's time-skipping server, with the product's workflows and a modelled server: the events and bytes that the history has more after so many hours.",
+  },
+  memory: {
+    title: 'one worker, many runs that wait for their approval',
+    how: "Resident memory (VmRSS) of the product's worker, which serves the workflow queue and a site without hosts; the activities of the modelled servers run in another process. It keeps 500 runs in memory: one that has waited longer is replayed from its history when it is approved. Measured from the decision until the next activity begins.",
+  },
 };
 
 export function machineLine({ cores, model, memoryGiB, node, loadAtStart }: Machine): string {

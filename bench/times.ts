@@ -33,11 +33,16 @@ export function timesOf({ history, historyBytes, busy, reboots, approvals }: Mea
     ['a person is waited for', history.questions],
     ['settling after the boot', history.timers.filter(({ summary }) => summary.startsWith('settling'))],
     ['from the answer to the reboot request until the host goes down', goingDown(activities, busy)],
+    [
+      'the dead-man notices that it is confirmed',
+      activities.filter(({ name }) => name === 'commit.confirm-boot').map(lastAttempt),
+    ],
     ['second reading of the new boot', back.map((span) => ({ from: firstSeen(span), to: span.completedAt }))],
   ];
   const accounted = kinds.flatMap(([, intervals]) => intervals);
   const ours = duration(whole) - covered(whole, accounted);
   const between = duration(whole) - covered(whole, [...accounted, ...activities.map(lastAttempt)]);
+  const commands = busy.filter(({ kind, from }) => kind === 'command' && from >= whole.from).length;
   const boots = busy.filter(({ kind }) => kind === 'boot');
   const lags = back.map((span) => {
     const ready = boots.findLast(({ to }) => to <= firstSeen(span))?.to ?? Number.NaN;
@@ -50,6 +55,7 @@ export function timesOf({ history, historyBytes, busy, reboots, approvals }: Mea
     seconds('of it between activities (Temporal)', [between]),
     seconds('of it inside activities (connections, polls)', [ours - between]),
     { name: 'overhead for each activity', unit: 'ms', values: [ours / activities.length] },
+    { name: 'overhead inside activities for each command', unit: 'ms', values: [(ours - between) / commands] },
     seconds(
       'sshd ready until the new boot is seen',
       lags.map(({ seen }) => seen),
@@ -60,6 +66,7 @@ export function timesOf({ history, historyBytes, busy, reboots, approvals }: Mea
     ),
     { name: 'reboots for each approved reboot', unit: 'reboots', values: [reboots / approvals] },
     { name: 'activities', unit: 'activities', values: [activities.length] },
+    { name: 'commands over SSH', unit: 'commands', values: [commands] },
     { name: 'history', unit: 'events', values: [history.events] },
     { name: 'history size', unit: 'bytes', values: [historyBytes] },
   ];
