@@ -48,7 +48,7 @@ const ABOUT: Readonly<Record<BenchName, About>> = {
   },
   waiting: {
     title: 'what waiting adds to a history',
-    how: "On Temporal's time-skipping server, with the product's workflows and a modelled server: the events and bytes that the history has more after so many hours.",
+    how: "On Temporal's time-skipping server, with the product's workflows and a modelled server: the events and bytes that the history has more after so many hours. Looking for a host that is away is one activity, whose attempts leave no events. A reminder is a timer and a workflow task; while the approval is open it also reads whether the plan is still true.",
   },
   memory: {
     title: 'one worker, many runs that wait for their approval',

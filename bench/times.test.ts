@@ -50,7 +50,7 @@ it('takes a run apart so that the parts are the whole', () => {
     'orchestration overhead: none of these': expect.closeTo(100 - 24 - 10.1 - 7 - 10 - 2 - 4 - 5),
     // Of the activities 1 to 2, 9 to 11, 20 to 21 and 40 to 41 are nobody else's.
     'of it between activities (Temporal)': expect.closeTo(37.9 - 5),
-    'of it inside activities (connections, polls)': expect.closeTo(5),
+    'of it inside activities (connections, polls, APIs)': expect.closeTo(5),
     'overhead for each activity': expect.closeTo(37_900 / 5),
     'overhead inside activities for each command': expect.closeTo(5_000),
     'sshd ready until the new boot is seen': 1,

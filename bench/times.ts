@@ -53,7 +53,7 @@ export function timesOf({ history, historyBytes, busy, reboots, approvals }: Mea
     ...kinds.map(([name, intervals]) => seconds(name, [covered(whole, intervals)])),
     seconds('orchestration overhead: none of these', [ours]),
     seconds('of it between activities (Temporal)', [between]),
-    seconds('of it inside activities (connections, polls)', [ours - between]),
+    seconds('of it inside activities (connections, polls, APIs)', [ours - between]),
     { name: 'overhead for each activity', unit: 'ms', values: [ours / activities.length] },
     { name: 'overhead inside activities for each command', unit: 'ms', values: [(ours - between) / commands] },
     seconds(

@@ -19,7 +19,7 @@ export const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.u
 const START_PROVISION = fileURLToPath(new URL('../../src/cli/start-provision.js', import.meta.url));
 
 /** Loading the SDK and the workflow bundle takes two seconds, on a busy machine many times that. */
-const WORKER_READY_SECONDS = 60;
+const WORKER_READY_SECONDS = 180;
 const POLL_MS = 200;
 
 /** The environment without anybody's Temporal settings, and with the demo's. */
@@ -56,8 +56,9 @@ export async function startWorker(program: WorkerProgram, client: ProvisionClien
     const polled = await Promise.all(queues.map((queue) => client.workersPolling(queue)));
     if (polled.every((workers) => workers > 0)) return worker;
     if (ended || Date.now() > deadline) {
+      const problem = ended ? 'ended' : `polls not all of its queues after ${WORKER_READY_SECONDS} s`;
       await worker.stop();
-      throw new Error(`the worker ${ended ? 'ended' : 'polls nothing'}; ${logFile}:\n${worker.output()}`);
+      throw new Error(`the worker ${problem}; ${logFile}:\n${worker.output()}`);
     }
     await delay(POLL_MS);
   }
