@@ -7,6 +7,7 @@ import type { DataConverter } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { CodecError } from './codec/key-ring.js';
 import { ClientError, rootMessage, unreachable } from './client/client-error.js';
+import type { QueueState, TemporalHealth } from './client/health.js';
 import type { ListFilter } from './client/list-runs.js';
 import { loadDataConverter } from './codec/data-converter.js';
 import { TemporalProvisionClient } from './client/temporal-client.js';
@@ -18,6 +19,7 @@ import type { ServerSpec } from './domain/spec.js';
 import type { VerifyInput, VerifyReport, VerifySchedule } from './domain/verify.js';
 
 export { ClientError, type ClientErrorKind } from './client/client-error.js';
+export type { QueueState, TemporalHealth } from './client/health.js';
 export { LISTED_RUNS_LIMIT, type ListFilter } from './client/list-runs.js';
 
 /** A person waits: a server that isn't there is told within seconds. */
@@ -80,6 +82,10 @@ export interface ProvisionClient {
   result(server: string): Promise<RunView>;
   /** New runs go to this version of the deployment. Kind `refused` when its workers don't serve all task queues of the version before. */
   setCurrentVersion(deployment: string, buildId: string): Promise<void>;
+  /** What of Temporal itself a run needs. */
+  health(): Promise<TemporalHealth>;
+  /** Who polled this task queue lately, and which version new runs go to. */
+  queue(name: string): Promise<QueueState>;
   /** How many workers polled this task queue lately (the server remembers for about five minutes). */
   workersPolling(queue: string): Promise<number>;
   close(): Promise<void>;

@@ -16,7 +16,7 @@ const STYLES: readonly (readonly [RegExp, Style])[] = [
   [/^\+- (?:GATE|QUESTION) /, 'bold'],
   [/^(?<part>GATE \S+) /, 'yellow'],
   [/^(?<part>\| WARNS)/, 'yellow'],
-  [/^ {2}(?<part>BLOCK) /, 'red'],
+  [/^ {2}(?<part>BLOCK|FAIL) /, 'red'],
   [/^ {2}(?<part>warn) /, 'yellow'],
   [/^(?<part>PROVISIONED) /, 'green'],
   [/^(?<part>NEEDS HANDS|ENDED FROM OUTSIDE) /, 'red'],

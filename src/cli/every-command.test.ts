@@ -75,6 +75,7 @@ const JSON_CASES: Readonly<Record<string, readonly [words: string, exit: number,
   'gpu-provision plan': ['h100-01', 7, { preview }],
   'gpu-provision status': ['h100-01', 0, gate],
   'gpu-provision list': ['', 0, { runs: listed }],
+  'gpu-provision doctor': ['h100-01', 0, {}],
   'gpu-provision watch': ['h100-01', 3, ended],
   'gpu-provision approve': ['h100-01 --digest 7f3a-91c2', 0, gate],
   'gpu-provision reject': ['h100-01', 0, gate],
@@ -85,6 +86,7 @@ const JSON_CASES: Readonly<Record<string, readonly [words: string, exit: number,
   'gpu-provision decommission': ['h100-01 --detach', 0, { workers: 0 }],
   'gpu-provision set-current-version': ['--deployment workers --build-id 2', 0, {}],
   'gpu-provision inventory check': ['', 0, {}],
+  'gpu-provision inventory discover': ['ADDRESS', 0, {}],
   'gpu-provision inventory servers': ['', 0, {}],
 };
 
@@ -107,7 +109,9 @@ describe('--json', () => {
   it.each(Object.entries(JSON_CASES))(
     'of %s: one object on stdout, and each line on stderr is another',
     async (path, [words, code, script]) => {
-      const { exit, io } = await cli(`${path} --json${words === '' ? '' : ` ${words}`}`, script);
+      const { host, port } = rack.host.ssh;
+      const options = words.replace('ADDRESS', `${host} --port ${port}`);
+      const { exit, io } = await cli(`${path} --json${options === '' ? '' : ` ${options}`}`, script);
       expect(exit).toBe(code);
       expect(JSON.parse(io.out())).toBeTypeOf('object');
       for (const line of parsedLines(io.err())) expect(line).toHaveProperty('kind');

@@ -26,6 +26,10 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'gpu-provision list --site fra1',
     `gpu-provision list --json | jq -r '.runs[] | select(.known.gate) | .server'`,
   ],
+  'gpu-provision doctor': [
+    'gpu-provision doctor',
+    `gpu-provision doctor h100-01 --json | jq '.checks[] | select(.severity != "ok")'`,
+  ],
   'gpu-provision watch': ['gpu-provision watch h100-01', 'gpu-provision watch h100-01 --json 2>events.jsonl'],
   'gpu-provision approve': [
     'gpu-provision approve h100-01',
@@ -59,6 +63,10 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'gpu-provision inventory check': [
     'gpu-provision inventory check inventory.yaml',
     'gpu-provision inventory check --secrets --json',
+  ],
+  'gpu-provision inventory discover': [
+    'gpu-provision inventory discover 192.0.2.11 --user ubuntu --known-hosts known_hosts',
+    'gpu-provision inventory discover 192.0.2.12 --name h100-02 >> inventory.yaml',
   ],
   'gpu-provision inventory servers': ['gpu-provision inventory servers | xargs -n 1 gpu-provision status'],
   'gpu-provision completion': [

@@ -24,6 +24,8 @@ export interface Io {
   /** null where nobody can type or nobody sees: then nothing prompts, and every event is a line. */
   readonly terminal: Terminal | null;
   readonly columns: number;
+  /** Results are seen as they are, rather than read by another program. */
+  readonly stdoutIsTerminal: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** `user@host`, as asserted to the run. */
   readonly identity: string;
@@ -42,6 +44,7 @@ export function processIo(): Io {
     stdout: (text) => void stdout.write(redactor.text(text)),
     stderr: (text) => void stderr.write(redactor.text(text)),
     terminal: interactive ? processTerminal() : null,
+    stdoutIsTerminal: stdout.isTTY,
     columns: stderr.columns ?? stdout.columns ?? DEFAULT_COLUMNS,
     env,
     identity: `${userName(env)}@${hostname()}`,

@@ -10,7 +10,9 @@ import { codecServer } from './commands/codec-server.js';
 import { completion } from './commands/completion.js';
 import { decommission } from './commands/decommission.js';
 import { approve, reject, resume } from './commands/decide.js';
+import { doctor } from './commands/doctor.js';
 import { inventoryCheck } from './commands/inventory-check.js';
+import { inventoryDiscover } from './commands/inventory-discover.js';
 import { inventoryServers } from './commands/inventory-servers.js';
 import { list } from './commands/list.js';
 import { plan } from './commands/plan.js';
@@ -32,8 +34,9 @@ import { INVENTORY_VARIABLE } from './inventory-path.js';
 export type Done = (exit: number) => void;
 
 const EXIT_CODES = `
-Exit codes: 0 done  1 bug  2 bad input  3 restored  4 needs hands  5 rejected or expired  6 incomplete  7 refused
-            8 Temporal or worker unreachable (the run is unaffected)  9 already running  10 drift
+Exit codes: 0 done  1 bug  2 bad input  3 restored  4 needs hands
+            5 rejected or expired  6 incomplete  7 refused  9 already running  10 drift
+            8 Temporal or worker unreachable (the run is unaffected)
             130 view left, the run goes on`;
 
 type Options = Readonly<Record<string, unknown>>;
@@ -73,6 +76,13 @@ export function gpuProvision(deps: Deps, done: Done): Command {
     ),
     report,
   );
+  output(
+    program
+      .command('doctor')
+      .description('is everything there that a run needs: Temporal, workers, inventory, and the way to a server')
+      .argument('[server]', 'also try its SSH, BMC, secrets and clock')
+      .addOption(inventoryOption()),
+  ).action(action('server', deps, done, doctor));
   bind(server('watch', 'stay with the run that is there'), watch);
   bind(decideOptions(server('approve', 'approve the reboot whose plan has this digest')), approve);
   bind(decideOptions(server('reject', 'reject the open question, or give a parked phase up')), reject);
@@ -144,6 +154,15 @@ export function gpuProvision(deps: Deps, done: Done): Command {
     .argument('[file]', `default: $${INVENTORY_VARIABLE}, else ./inventory.yaml`)
     .option('--secrets', 'also look for the environment variables that secrets name: where the worker runs', false)
     .action(action('file', deps, done, inventoryCheck));
+  output(inventory.command('discover').description('read a host over SSH and print its entry; changes nothing'))
+    .argument('<address>', 'IP address of the host')
+    .option('--user <name>', "who logs in (default: as the inventory's first server)")
+    .option('--key <reference>', "private key, or agent (default: the inventory's, else agent)")
+    .option('--known-hosts <file>', "where its key is pinned (default: the inventory's, else ~/.ssh/known_hosts)")
+    .option('--port <number>', 'TCP port of its sshd (default: 22)')
+    .option('--name <name>', 'in the inventory (default: its host name)')
+    .addOption(inventoryOption())
+    .action(action('address', deps, done, inventoryDiscover));
   output(inventory.command('servers').description('names of the servers, one a line; needs no Temporal'))
     .argument('[file]', `default: $${INVENTORY_VARIABLE}, else ./inventory.yaml`)
     .action(action('file', deps, done, inventoryServers));

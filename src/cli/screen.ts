@@ -27,7 +27,7 @@ export class Screen {
   }
 
   result(lines: readonly string[]): void {
-    this.io.stdout(this.shown(lines));
+    this.io.stdout(this.shown(lines, this.io.stdoutIsTerminal));
   }
 
   resultJson(value: unknown): void {
@@ -47,8 +47,8 @@ export class Screen {
   }
 
   /** As they are to be written, each with its end. */
-  shown(lines: readonly string[]): string {
-    const colours = wantsColour(this.io);
+  shown(lines: readonly string[], seen = true): string {
+    const colours = seen && wantsColour(this.io);
     return lines
       .map(plain)
       .map((line) => (this.options.ascii ? ascii(line) : line))

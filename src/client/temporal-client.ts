@@ -34,6 +34,7 @@ import type { VerifyInput, VerifyReport, VerifySchedule } from '../domain/verify
 import type { ProvisionClient, Sighting, StartedRun, WatchOptions } from '../client.js';
 import { CodecError } from '../codec/key-ring.js';
 import { ClientError, clientError, rootMessage } from './client-error.js';
+import { type QueueState, queueState, type TemporalHealth, temporalHealth } from './health.js';
 import { knownRun, STATES } from './known-run.js';
 import { type ListFilter, listRuns } from './list-runs.js';
 import { newEvents } from './new-events.js';
@@ -42,20 +43,15 @@ import { scheduleVerify, unscheduleVerify, verifyOptions } from './verify.js';
 
 /** A person waits: a server that doesn't answer is told within seconds. */
 const CALL_LIMIT_MS = 5_000;
-/** A query waits for a worker; longer would freeze the view of a run whose worker is gone. */
-const QUERY_LIMIT_MS = 2_000;
+/** A query waits for a worker; with the calls before it, whoever asks for a status is answered within two seconds. */
+const QUERY_LIMIT_MS = 1_500;
+/** Where Temporal remembers no worker. It forgets all of them when it restarts, so the question is put all the same. */
+const UNPOLLED_QUERY_LIMIT_MS = 300;
 /** Longer than a workflow task may take (10 s by default), so that a busy worker isn't called gone. */
 const DECISION_LIMIT_MS = 15_000;
 /** Some pages, and one look at the history of each run that asks. */
 const LIST_LIMIT_MS = 15_000;
 const POLL_MS = 1_000;
-
-type TaskQueueType = NonNullable<Parameters<Client['workflowService']['describeTaskQueue']>[0]['taskQueueType']>;
-/** Workflow and activity tasks of one name are two queues; whoever polls either is a worker. */
-// oxlint-disable typescript/no-unsafe-enum-assignment -- the enum's values are in @temporalio/proto, which is no dependency of ours.
-const WORKFLOW_TASKS = 1 as TaskQueueType;
-const ACTIVITY_TASKS = 2 as TaskQueueType;
-// oxlint-enable typescript/no-unsafe-enum-assignment
 
 export class TemporalProvisionClient implements ProvisionClient {
   constructor(
@@ -162,19 +158,16 @@ export class TemporalProvisionClient implements ProvisionClient {
     );
   }
 
+  async health(): Promise<TemporalHealth> {
+    return this.call('any server', () => temporalHealth(this.connection, this.namespace));
+  }
+
+  async queue(name: string): Promise<QueueState> {
+    return this.call(name, () => queueState(this.client, name));
+  }
+
   async workersPolling(queue: string): Promise<number> {
-    const count = async (taskQueueType: TaskQueueType): Promise<number> => {
-      const answer = await this.client.workflowService.describeTaskQueue({
-        namespace: this.namespace,
-        taskQueue: { name: queue },
-        taskQueueType,
-      });
-      return answer.pollers.length;
-    };
-    const [workflows, activities] = await this.call(queue, () =>
-      Promise.all([count(WORKFLOW_TASKS), count(ACTIVITY_TASKS)]),
-    );
-    return Math.max(workflows, activities);
+    return (await this.queue(queue)).pollers;
   }
 
   async close(): Promise<void> {
@@ -241,13 +234,13 @@ export class TemporalProvisionClient implements ProvisionClient {
     const view = { server, workflow, known: knownRun(description) };
     const ended = await this.statusOfEnded(server, workflow);
     if (ended !== null) return { ...view, now: now(), contact: { kind: 'ok' }, status: ended, statusAt: ended.now };
-    const answer = await this.query(server);
+    const polling = await this.workersPolling(WORKFLOW_QUEUE);
+    const answer = await this.query(server, polling > 0 ? QUERY_LIMIT_MS : UNPOLLED_QUERY_LIMIT_MS);
     if (answer !== null) {
       const contact = workflow === 'running' ? await this.activityContact(answer.site) : ({ kind: 'ok' } as const);
       return { ...view, now: now(), contact, status: answer, statusAt: now() };
     }
     const since = same?.statusAt ?? null;
-    const polling = await this.workersPolling(WORKFLOW_QUEUE);
     const contact: Contact = { kind: polling > 0 ? 'stuck' : 'no-worker', queue: WORKFLOW_QUEUE, since };
     return { ...view, now: now(), contact, status: same?.status ?? null, statusAt: since };
   }
@@ -265,9 +258,9 @@ export class TemporalProvisionClient implements ProvisionClient {
   }
 
   /** null when nobody answers in time. */
-  private async query(server: string): Promise<RunStatus | null> {
+  private async query(server: string, limitMs: number): Promise<RunStatus | null> {
     try {
-      return await this.client.withDeadline(Date.now() + QUERY_LIMIT_MS, () =>
+      return await this.client.withDeadline(Date.now() + limitMs, () =>
         this.handle(server).query<RunStatus>(QUERIES.status),
       );
     } catch (error) {

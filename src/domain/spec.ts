@@ -142,3 +142,6 @@ export interface ServerSpec {
   /** Left out, nobody is told. */
   readonly notify?: readonly NotifySpec[];
 }
+
+/** All that it takes to log in to a server. */
+export type ServerLogin = Pick<ServerSpec, 'name' | 'ssh'>;

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Duplex } from 'node:stream';
-import type { ServerSpec } from '../domain/spec.js';
+import type { ServerLogin } from '../domain/spec.js';
 
 export interface ExecOptions {
   /** Bytes for the command's standard input. */
@@ -46,7 +46,7 @@ export interface Host {
 
 /** Hands out one Host per server; its connection is opened on first use, reused, and reopened when dead. */
 export interface HostProvider {
-  get(spec: ServerSpec): Host;
+  get(spec: ServerLogin): Host;
   /** Closes every connection. */
   close(): Promise<void>;
 }

@@ -4,7 +4,13 @@
  * @module
  */
 import { newEvents } from '../../src/client/new-events.js';
-import { ClientError, type ListFilter, type ProvisionClient, type Sighting } from '../../src/client.js';
+import {
+  ClientError,
+  type ListFilter,
+  type ProvisionClient,
+  type QueueState,
+  type Sighting,
+} from '../../src/client.js';
 import type { Io, Terminal } from '../../src/cli/io.js';
 import type { PlanPreview } from '../../src/domain/preflight.js';
 import type { DecommissionInput, ProvisionInput } from '../../src/domain/run/messages.js';
@@ -22,6 +28,8 @@ export interface Script {
   /** How each call fails. */
   readonly fails?: Partial<Record<keyof ProvisionClient, ClientError>>;
   readonly workers?: number;
+  readonly missingAttributes?: readonly string[];
+  readonly currentVersion?: QueueState['current'];
   /** Awaited before each sighting, so that a test can type in between. */
   readonly beforeSighting?: (index: number) => Promise<void>;
 }
@@ -127,6 +135,14 @@ export function scriptedClient(script: Script): ScriptedClient {
     async result() {
       return newest();
     },
+    async health() {
+      may('health');
+      return { missingAttributes: script.missingAttributes ?? [] };
+    },
+    async queue() {
+      may('queue');
+      return { pollers: workers, current: script.currentVersion ?? null };
+    },
     async workersPolling() {
       return workers;
     },
@@ -157,6 +173,7 @@ export function recordedIo(
     stdout: (text) => void out.push(text),
     stderr: (text) => void err.push(text),
     terminal: change.terminal ?? null,
+    stdoutIsTerminal: change.terminal !== undefined,
     columns: change.columns ?? 100,
     env: change.env ?? {},
     identity: 'op-a@ops1',

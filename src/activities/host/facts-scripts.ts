@@ -130,6 +130,23 @@ run our-units systemctl list-units 'gpu-provision-*.service' --state=activating,
 say end ok`;
 
 /**
+ * What an inventory needs to know: disks by the ids that udev makes of model and serial (of its other names, EUIs and WWNs, nobody reads a serial),
+ * and the address that the BMC has according to itself.
+ */
+export const DISCOVER_FACTS = `${PRINTING}
+run hostname uname -n
+file serial /sys/class/dmi/id/product_serial
+for id in /dev/disk/by-id/nvme-* /dev/disk/by-id/ata-* /dev/disk/by-id/scsi-* /dev/disk/by-id/virtio-*; do
+  case $id in
+  *-part[0-9]* | */nvme-eui.* | */nvme-nvme.*) ;;
+  *) if [ -e "$id" ]; then say disk "$id"; fi ;;
+  esac
+done
+run addresses hostname -I
+run bmc ipmitool lan print
+say end ok`;
+
+/**
  * `ID…`: each disk by its id, read only: what it is, and every sign of something on it. Nothing here is given the option to write.
  */
 export const DISK_FACTS = `${PRINTING}

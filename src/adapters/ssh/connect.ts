@@ -4,21 +4,21 @@
  */
 import type { Client } from 'ssh2';
 import type { FailureType } from '../../domain/run/failures.js';
-import type { ServerSpec, SshLogin } from '../../domain/spec.js';
+import type { ServerLogin, SshLogin } from '../../domain/spec.js';
 import { AddressUnreachable, ProvisionError } from '../../ports/failure.js';
 import { disconnect, logIn, type ConnectOptions } from './client.js';
 import { forward } from './forward.js';
 import { countdown } from './patience.js';
 
 /** How messages name the host: `h100-01 (ubuntu@192.0.2.11:22)`. */
-export function placeOf({ name, ssh }: ServerSpec): string {
+export function placeOf({ name, ssh }: ServerLogin): string {
   return `${name} (${addressOf(ssh)})`;
 }
 
 const addressOf = ({ user, host, port }: SshLogin): string => `${user}@${host}:${port}`;
 
 /** A client that is logged in to the server. Rejects with a ProvisionError, or with the signal's reason. */
-export async function connect(spec: ServerSpec, options: ConnectOptions): Promise<Client> {
+export async function connect(spec: ServerLogin, options: ConnectOptions): Promise<Client> {
   const { bastion } = spec.ssh;
   return bastion === undefined
     ? logIn(placeOf(spec), spec.ssh, options)
@@ -34,7 +34,7 @@ interface Bastion {
  * As OpenSSH's ProxyJump: the bastion carries bytes and sees no command and no key of the server. Each connection has one of its own to the
  * bastion, so that a fresh look at the server is fresh all the way. The limit is for both logins.
  */
-async function connectThrough(bastion: Bastion, spec: ServerSpec, options: ConnectOptions): Promise<Client> {
+async function connectThrough(bastion: Bastion, spec: ServerLogin, options: ConnectOptions): Promise<Client> {
   const { limits, signal } = options;
   const { host, port } = spec.ssh;
   const left = countdown(limits.connectTimeoutMs);

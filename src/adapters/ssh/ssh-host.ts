@@ -4,7 +4,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type { Client } from 'ssh2';
-import type { ServerSpec } from '../../domain/spec.js';
+import type { ServerLogin } from '../../domain/spec.js';
 import { ProvisionError } from '../../ports/failure.js';
 import type { ExecOptions, ExecResult, Host } from '../../ports/host.js';
 import type { SecretSource } from '../../ports/secrets.js';
@@ -25,7 +25,7 @@ export class SshHost implements Host {
   private readonly gate: SessionGate;
 
   constructor(
-    private readonly spec: ServerSpec,
+    private readonly spec: ServerLogin,
     private readonly secrets: SecretSource,
     private readonly limits: SshLimits,
   ) {

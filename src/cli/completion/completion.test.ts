@@ -49,7 +49,7 @@ _gpu_provision && printf '%s\\n' "\${COMPREPLY[@]}"`;
     ],
     [
       ['/usr/bin/gpu-provision', 'inventory', ''],
-      ['check', 'servers'],
+      ['check', 'discover', 'servers'],
     ],
     [
       ['gpu-provision', 'status', ''],

@@ -71,8 +71,13 @@ export function checksVerdict(checks: readonly CheckResult[]): string {
 const CHECK_ID_COLUMNS = 18;
 const WORDS: Readonly<Record<CheckSeverity, string>> = { ok: 'ok   ', warn: 'warn ', block: 'BLOCK' };
 
-function checkRows(check: CheckResult, width: number): string[] {
-  const prefix = `  ${WORDS[check.severity]} ${check.id.padEnd(CHECK_ID_COLUMNS)}`;
+export function checkRows(
+  check: Omit<CheckResult, 'evidence'>,
+  width: number,
+  words = WORDS,
+  idColumns = CHECK_ID_COLUMNS,
+): string[] {
+  const prefix = `  ${words[check.severity]} ${check.id.padEnd(idColumns)}`;
   const further = ' '.repeat(prefix.length);
   return [
     ...hang(`${prefix}${prefix.endsWith(' ') ? '' : ' '}`, check.text, width, further),
