@@ -75,7 +75,9 @@ describe('the report of a run on the rack', () => {
         const connect = () => connectProvision({ address: inject('temporalAddress'), env: {} });
         const io = recordedIo();
         const path = join(folder, 'run.html');
-        const words = ['report', site.spec.name, '--json', '--html', path];
+        // As the rig names its runs: servers of several tests have the same name.
+        const server = `${site.spec.site}/${site.spec.name}`;
+        const words = ['report', server, '--json', '--html', path];
         expect(await runCli(gpuProvision, words, io, connect), io.err()).toBe(0);
         const report = JSON.parse(io.out()) as Report;
         expect(report).toMatchObject({ reportVersion: 1, outcome: 'restored', exit: 3, workflow: 'failed' });
