@@ -48,7 +48,7 @@ export interface Fault {
   readonly at: string;
   /** Which call of it in the run, first is 1. */
   readonly call: number;
-  /** Which attempt of that call, first is 1. */
+  /** Which attempt of that call, first is 1; 0 is whichever comes to the point first. */
   readonly attempt: number;
   readonly point: FaultPoint;
   /** How long Temporal or the worker is away. */

@@ -13,6 +13,7 @@ import {
   HOOK_PATH,
   KNOWN_GOOD_DIR,
   LAUNCHER_PATH,
+  unitPattern,
 } from '../domain/host-layout.js';
 import type { WithArtifacts } from '../domain/run/artifacts.js';
 import { COPY, onHost } from '../domain/preparation/known-good.js';
@@ -71,7 +72,7 @@ export interface RestoreActivities {
   'restore.disarm'(input: StepInput): Promise<FellBack>;
   'restore.verify'(input: RestoredInput): Promise<RestoredFacts>;
   'restore.close-ledger'(input: StepInput): Promise<void>;
-  /** Gives the host back: another run may claim it. */
+  /** Gives the host back when no unit of the run is at work any more, as after a cancel: another run may claim it. */
   'host.release'(input: StepInput): Promise<void>;
 }
 
@@ -95,7 +96,12 @@ export function restoreActivities(adapters: Adapters): RestoreActivities {
         const { host, run } = contextOf(adapters, input);
         if ((await readLedgerState(host)) !== null) await archiveLedger(host, run.id);
       }),
-    'host.release': (input) => reporting(() => contextOf(adapters, input).host.release()),
+    'host.release': (input) =>
+      reporting(async () => {
+        const { host, run } = contextOf(adapters, input);
+        await host.drainUnits(unitPattern(run.id));
+        await host.release();
+      }),
   };
 }
 

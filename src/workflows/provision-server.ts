@@ -17,7 +17,7 @@ import { fail, failureType, reportFailure, rethrowBug } from './failure.js';
 import { isolateGpus } from './isolate-gpus.js';
 import { ask } from './question.js';
 import { Run, type Facts } from './run.js';
-import { Saga, runStep, verifyStep } from './saga.js';
+import { Saga, runStep, takeOver, verifyStep } from './saga.js';
 
 // Not marked PINNED here: a server refuses the mark from workers that are not versioned; versioned workers set it as their default.
 export async function provisionServer(input: ProvisionInput): Promise<RunStatus> {
@@ -165,6 +165,8 @@ async function parked(run: Run, name: PhaseName): Promise<boolean> {
 /** Takes back what the phase's table says may be taken back. A failing undo is listed, and does not hide the first failure. */
 async function unwind(run: Run, name: PhaseName, saga: Saga): Promise<void> {
   try {
+    // The unit of a step that was cancelled goes on: undone meanwhile, its effect would come after.
+    if (!saga.isEmpty) await takeOver(run);
     await saga.unwind();
     run.setPhase(name, 'failed', `${run.failure?.message ?? ''} (${phaseOf(name).fate})`);
   } catch (error) {

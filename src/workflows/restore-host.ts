@@ -3,7 +3,6 @@
  * @module
  */
 import type { RestoredFacts, RestoredInput } from '../activities/restore.js';
-import type { WithArtifacts } from '../domain/run/artifacts.js';
 import type { BootOutcome } from '../domain/boot/reboot.js';
 import type { Step } from '../domain/run/steps.js';
 import { call } from './act.js';
@@ -12,7 +11,7 @@ import { ask } from './question.js';
 import { settle } from './reboot.js';
 import { secondsOf } from './durations.js';
 import { now, type Run } from './run.js';
-import type { Saga } from './saga.js';
+import { takeOver, type Saga } from './saga.js';
 import { currentBoot, isUsedUp, rebootIntoDefault, rebootIntoOrdinary } from './undo-reboot.js';
 
 export interface Staged {
@@ -49,15 +48,7 @@ async function attemptRestore(run: Run, staged: Staged): Promise<void> {
   );
   if (here.bootId === null) throw fail('BootFailed', `the host can't be reached: ${here.kind} (${here.evidence})`);
 
-  // From here on nothing that was started before may change the host.
-  run.epoch += 1;
-  const kept = await call(
-    'restore.take-over',
-    { ...run.step, stagedIn: staged.bootId },
-    { site, policy: 'undo', summary: 'raise the fence, wait for units of this run, keep the journals of failed boots' },
-  );
-  // A run that a worker of an earlier version served has no answer here.
-  run.keep((kept as WithArtifacts | null)?.artifacts);
+  await takeOver(run, staged.bootId);
   staged.undoneIn ??= here.bootId;
   await staged.saga.unwind((step) => !isLast(step));
 

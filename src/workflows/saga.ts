@@ -3,6 +3,7 @@
  * @module
  */
 import type { StepInput } from '../activities/define-step.js';
+import type { WithArtifacts } from '../domain/run/artifacts.js';
 import type { Step, StepName, StepResult } from '../domain/run/steps.js';
 import { call } from './act.js';
 import { factsOf, reportFailure } from './failure.js';
@@ -41,10 +42,33 @@ export async function verifyStep(run: Run, step: Step): Promise<StepResult> {
   return call(name, run.step, { site: run.site, policy: 'probe', summary: `verify: ${step.summary}` });
 }
 
+/**
+ * From here on nothing that was started before may change the host: call before the first undo.
+ * @param stagedIn Boot in which a reboot was staged; the journals of the boots since then are kept as evidence.
+ */
+export async function takeOver(run: Run, stagedIn: string | null = null): Promise<void> {
+  run.epoch += 1;
+  const kept = await call(
+    'restore.take-over',
+    { ...run.step, stagedIn },
+    {
+      site: run.site,
+      policy: 'undo',
+      summary: 'raise the fence, wait for units of this run, keep the journals of failed boots',
+    },
+  );
+  // A run that a worker of an earlier version served has no answer here.
+  run.keep((kept as WithArtifacts | null)?.artifacts);
+}
+
 export class Saga {
   private readonly undos: Step[] = [];
 
   constructor(private readonly run: Run) {}
+
+  get isEmpty(): boolean {
+    return this.undos.length === 0;
+  }
 
   async step(step: Step, details: StepDetails = {}): Promise<StepResult> {
     if (step.undo && !this.undos.includes(step)) this.undos.unshift(step);

@@ -54,6 +54,20 @@ function summary(sums: {
   return { runs: sums.runs, faults: sums.faults, tasks: sums.tasks, virtualDays: Math.round(sums.seconds / 86_400) };
 }
 
+/** The first seed that breaks an invariant, as it is. */
+export async function firstBroken(
+  code: WorkflowCode,
+  seeds: { readonly from: number; readonly count: number },
+  guards: Partial<Guards> = {},
+): Promise<Broken | null> {
+  for (let seed = seeds.from; seed < seeds.from + seeds.count; seed += 1) {
+    const schedule = scheduleOf(seed);
+    const run = await simulate(code, schedule, guards);
+    if (run.violations.length > 0) return { seed, schedule, run };
+  }
+  return null;
+}
+
 /** Leaves out whatever can be left out while the same invariant breaks. */
 async function shrunk(code: WorkflowCode, seed: number, first: SimulatedRun, guards: Partial<Guards>): Promise<Broken> {
   const invariant = invariantOf(first);

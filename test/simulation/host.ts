@@ -9,6 +9,8 @@ import type { VirtualClock } from './clock.js';
 const SECOND_MS = 1_000;
 const GOING_DOWN_MS = 2 * SECOND_MS;
 const BOOT_MS = 240 * SECOND_MS;
+/** The rungs before the power cycle take 3,900 s. */
+const LATE_BOOT_MS = 4_000 * SECOND_MS;
 
 /** Something of the run at work on the host, or through its API. */
 export interface Work {
@@ -32,8 +34,10 @@ export class SimulatedHost extends World {
   /** Requests to the cluster that were not answered yet. */
   readonly requests = new Set<Work>();
   deadManFired = false;
+  /** The boot that the last reboot ended. */
+  endedBoot = '';
   /** The BMC was used against a host that answered. */
-  healthyHostWasCycled = false;
+  healthyHostWasPushed = false;
   /** What the last probe of the host said. */
   private lastSeenOnline = true;
   private machineState = 0;
@@ -89,12 +93,15 @@ export class SimulatedHost extends World {
   override restart(): void {
     if (this.goingDown) return;
     this.reboots += 1;
+    this.endedBoot = this.bootId;
     const behaviour = this.behaviours.shift() ?? 'boots';
     if (behaviour === 'never-leaves') return;
     this.goingDown = true;
     const state = this.machineState;
     this.clock.after(GOING_DOWN_MS, () => {
-      if (state === this.machineState) this.comesBack(() => this.boot(behaviour));
+      if (state === this.machineState) {
+        this.comesBack(() => this.boot(behaviour), behaviour === 'boots-late' ? LATE_BOOT_MS : BOOT_MS);
+      }
     });
   }
 
@@ -109,8 +116,12 @@ export class SimulatedHost extends World {
     this.comesBack(() => this.powerCut());
   }
 
+  override gracefulRestart(): void {
+    if (this.online) this.healthyHostWasPushed = true;
+  }
+
   override powerCycle(): void {
-    if (this.online) this.healthyHostWasCycled = true;
+    if (this.online) this.healthyHostWasPushed = true;
     this.goesDown();
     super.powerCycle();
   }
@@ -127,6 +138,12 @@ export class SimulatedHost extends World {
   override look(...args: Parameters<World['look']>): ReturnType<World['look']> {
     this.lastSeenOnline = this.online;
     return super.look(...args);
+  }
+
+  /** Something else is staged now, and another disk is in its bay. */
+  drifts(): void {
+    this.generation += 1;
+    this.disks = this.disks.map((serial) => `${serial}-other`);
   }
 
   /** What a person does to a host that needs hands: the key, the power supply, and a boot from the console. */
@@ -153,10 +170,10 @@ export class SimulatedHost extends World {
     this.units.clear();
   }
 
-  private comesBack(boot: () => void): void {
+  private comesBack(boot: () => void, afterMs = BOOT_MS): void {
     this.goesDown();
     const state = this.machineState;
-    this.clock.after(BOOT_MS, () => {
+    this.clock.after(afterMs, () => {
       if (state !== this.machineState) return;
       this.online = true;
       boot();

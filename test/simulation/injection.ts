@@ -35,7 +35,7 @@ const ACTS: Readonly<Record<FaultName, Act>> = {
   'host-rebooted': (_, __, host) => host.somebodyReboots(),
   'power-cut': (_, __, host) => host.losesPower(),
   'host-key-changed': (_, __, host) => void (host.keyMatches = false),
-  drifted: (_, __, host) => void (host.generation += 1),
+  drifted: (_, __, host) => host.drifts(),
 };
 
 /** What activities of a kind fail with: a failure that another attempt may mend, and one that it can't. */
@@ -67,7 +67,10 @@ export class FaultInjection {
   strike(task: Task, point: FaultPoint): Strike | null {
     const here = [...this.left].find(
       (fault) =>
-        fault.at === task.name && fault.call === task.call && fault.attempt === task.attempt && fault.point === point,
+        fault.at === task.name &&
+        fault.call === task.call &&
+        (fault.attempt === 0 || fault.attempt === task.attempt) &&
+        fault.point === point,
     );
     if (here === undefined) return null;
     this.left.delete(here);

@@ -21,6 +21,12 @@ const HARMLESS_AWAY_SECONDS = 600;
 /** What compensation does, once it has raised the fence and waited. */
 const isUndo = (name: string): boolean =>
   name.endsWith('.undo') || (name.startsWith('restore.') && name !== 'restore.take-over');
+/**
+ * What an attempt that hung, and was given up, may still do when the run has ended: look, and give back or delete what is this run's by
+ * its mark. Requests to a cluster know no fence.
+ */
+const mayBeLate = (name: string, host: SimulatedHost): boolean =>
+  name === 'host.release' || (host.activity(name).kind === 'cluster' && /\.undo$|\.await-|\.remove-/.test(name));
 /** Looks only, so that it may run beside anything. */
 const isLook = (name: string): boolean =>
   /^(reboot\.(await|look)|bmc\.|preflight\.|isolation\.(read|verify))/.test(name);
@@ -37,6 +43,8 @@ export class Invariants {
     private readonly schedule: Schedule,
     host: SimulatedHost,
     private readonly people: () => People,
+    /** Attempts that the workflow has stopped to wait for. */
+    private readonly leftRunning: () => readonly string[],
   ) {
     this.before = manifest(host);
   }
@@ -45,10 +53,10 @@ export class Invariants {
   effect(work: Work, host: SimulatedHost, closed: Closed | null): void {
     const { name } = work;
     if (name === 'isolation.read-plan') this.plan = work.value as RebootPlan;
-    if (name === 'reboot.request') this.rebooted(work);
+    if (name === 'reboot.request') this.rebooted(work, host);
     if (name === 'cozystack.create-pool') this.disksTaken(host);
     if (host.activity(name).kind !== 'read' && !isLook(name)) this.changed(work, host, closed);
-    this.hold('S8', !host.healthyHostWasCycled, `${name} was used against a host that answers`);
+    this.hold('S8', !host.healthyHostWasPushed, `${name} was used against a host that answers`);
     this.hold('S1', host.powerCycles <= UNDO_ALLOWANCE.powerCycles, `${host.powerCycles} power cycles`);
     const unproven = host.imagesRebuilt && host.defaultEntry() === 'default';
     this.hold('rule', !unproven, `after ${name} the default entry is an image that never booted`);
@@ -59,18 +67,21 @@ export class Invariants {
   private changed(work: Work, host: SimulatedHost, closed: Closed | null): void {
     const { name } = work;
     this.changes += 1;
-    this.hold('S3', closed === null, `${name} acted after the run had ended`);
+    this.hold('S3', closed === null || mayBeLate(name, host), `${name} acted after the run had ended`);
     this.hold('S7', host.keyMatches, `${name} acted on a host with another key`);
     const { run } = work.input;
-    const late = host.fence?.id === run.id && run.epoch < host.fence.epoch;
+    // A unit began before, and is waited for.
+    const late = host.activity(name).kind !== 'unit' && host.fence?.id === run.id && run.epoch < host.fence.epoch;
     this.hold('S4', !late, `${name} of epoch ${run.epoch} acted in epoch ${host.fence?.epoch ?? 0}`);
     if (!isUndo(name)) return;
     const others = host.work().filter((other) => other !== work && !isUndo(other.name) && !isLook(other.name));
     this.hold('S4', others.length === 0, `${name} acted while ${others.map((o) => o.name).join(', ')} was at work`);
+    const left = this.leftRunning();
+    this.hold('S4', left.length === 0, `${name} acted while ${left.join(', ')} had not ended`);
   }
 
-  private rebooted(work: Work): void {
-    const { purpose, oldBootId } = work.input as RebootInput;
+  private rebooted(work: Work, host: SimulatedHost): void {
+    const { purpose } = work.input as RebootInput;
     if (!(work.value as { asked: boolean }).asked) return;
     if (purpose === 'undo') {
       this.undoReboots += 1;
@@ -83,7 +94,7 @@ export class Invariants {
       plan !== null && this.people().approved.has(plan.digest),
       `digest ${plan?.digest} was not approved`,
     );
-    this.hold('S1', plan?.bootId === oldBootId, `boot ${oldBootId} was ended, approved was ${plan?.bootId}`);
+    this.hold('S1', plan?.bootId === host.endedBoot, `boot ${host.endedBoot} was ended, approved was ${plan?.bootId}`);
     this.hold('S1', this.forwardReboots === 1, `${this.forwardReboots} forward reboots`);
   }
 
@@ -113,8 +124,13 @@ export class Invariants {
     if (outcome === 'rejected' || outcome === 'expired')
       this.hold('S3', this.reboots(host) === 0, `${outcome} after ${this.reboots(host)} reboots`);
     if (outcome === 'incomplete') this.incomplete(host, status, told);
+    const reboots = this.schedule.found === 'isolated' ? 0 : 1;
     if (this.isHarmless() && !host.deadManFired)
-      this.hold('S5', outcome === 'provisioned' && this.reboots(host) === 1, `${outcome} by faults that do no harm`);
+      this.hold(
+        'S5',
+        outcome === 'provisioned' && this.reboots(host) === reboots,
+        `${outcome} by faults that do no harm`,
+      );
   }
 
   private provisioned(host: SimulatedHost): void {
@@ -152,9 +168,9 @@ export class Invariants {
   private isHarmless(): boolean {
     const { faults, behaviours, gates, found } = this.schedule;
     return (
-      found === 'fresh' &&
+      (found === 'fresh' || found === 'isolated') &&
       behaviours.every((behaviour) => behaviour === 'boots') &&
-      gates.every(({ how }) => how.startsWith('approve') || how === 'wrong-digest') &&
+      gates.every(({ how }) => how !== 'reject' && how !== 'never' && how !== 'cancel') &&
       gates.every(({ afterSeconds }) => afterSeconds < 86_400) &&
       faults.every(({ kind, awaySeconds }) => FAULTS[kind].harmless && awaySeconds < HARMLESS_AWAY_SECONDS)
     );

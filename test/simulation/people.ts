@@ -49,6 +49,8 @@ export class People {
       if (how === 'never') return;
       if (how === 'cancel') return this.temporal.cancel();
       if (how === 'reject') return this.send('reject', { gate: id, digest }, by);
+      // Somebody changes what was asked about, just before it is approved.
+      if (how === 'approve-what-drifted') this.host.drifts();
       if (how === 'wrong-digest') this.send('approve', { gate: id, digest: 'ffff-ffff' }, by);
       this.approved.add(digest);
       this.send('approve', { gate: id, digest }, by);

@@ -7,7 +7,7 @@ import { ALL_STEPS } from '../workflow/modelled-activities.js';
 import type { BootBehaviour } from '../workflow/world.js';
 
 export interface GateAnswer {
-  readonly how: 'approve' | 'approve-twice' | 'wrong-digest' | 'reject' | 'never' | 'cancel';
+  readonly how: 'approve' | 'approve-twice' | 'approve-what-drifted' | 'wrong-digest' | 'reject' | 'never' | 'cancel';
   readonly afterSeconds: number;
   readonly by: 'signal' | 'update';
 }
@@ -25,8 +25,8 @@ export interface Schedule {
   readonly parked: readonly ('resume' | 'reject' | 'cancel')[];
   readonly needsHands: readonly ('put-right' | 'as-it-is')[];
   readonly disks: number;
-  /** How the host is found: fresh, with a k3s and a nested cluster of others, staged by a lost run, held by another run, or unfit. */
-  readonly found: 'fresh' | 'in-use' | 'abandoned' | 'held' | 'unfit';
+  /** How the host is: fresh, isolated already, with a k3s and a nested cluster of others, staged by a lost run, held by another, unfit. */
+  readonly found: 'fresh' | 'isolated' | 'in-use' | 'abandoned' | 'held' | 'unfit';
 }
 
 export const CALM: Schedule = {
@@ -111,24 +111,41 @@ const BEHAVIOURS: readonly BootBehaviour[] = [
   'flaps',
   'foreign-key',
   'dies',
+  'boots-late',
 ];
+/** From the approval to the boot. */
+const TURN = ['isolation.read-plan', 'reboot.arm', 'reboot.request'];
+/** Their commands go on as units when nobody waits for them. */
+const UNITS = ALL_STEPS.filter(({ policy }) => policy === 'long-change').map(({ name }) => name);
 const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
 const AWAY_SECONDS = [10, 45, 300, 2_400];
 const ANSWER_SECONDS = [5, 60, 3_600, 20_000, 90_000];
 
 export function scheduleOf(seed: number): Schedule {
   const random = new Random(seed);
+  if (random.chance(0.1)) return blindSchedule(random);
+  if (random.chance(0.1)) return { ...CALM, phases: 'isolation', faults: [faultOf(random, TURN), faultOf(random)] };
   const many = <T>(most: number, draw: () => T): T[] => Array.from({ length: random.below(most + 1) }, draw);
   return {
     phases: random.chance(0.6) ? 'isolation' : 'all',
     acceptance: random.of(['nested', 'all']),
-    found: random.chance(0.7) ? 'fresh' : random.of(['in-use', 'in-use', 'abandoned', 'held', 'unfit']),
+    found: random.chance(0.6)
+      ? 'fresh'
+      : random.of(['in-use', 'in-use', 'in-use', 'isolated', 'abandoned', 'held', 'unfit']),
     faults: many(4, () => faultOf(random)),
     behaviours: random.chance(0.5) ? many(3, () => random.of(BEHAVIOURS)) : [],
     cyclesThatStop: random.chance(0.1) ? 1 : 0,
     gates: random.chance(0.5)
       ? many(3, () => ({
-          how: random.of(['approve', 'approve-twice', 'wrong-digest', 'reject', 'never', 'cancel']),
+          how: random.of([
+            'approve',
+            'approve-twice',
+            'approve-what-drifted',
+            'wrong-digest',
+            'reject',
+            'never',
+            'cancel',
+          ]),
           afterSeconds: random.of(ANSWER_SECONDS),
           by: random.of(['signal', 'update']),
         }))
@@ -139,11 +156,19 @@ export function scheduleOf(seed: number): Schedule {
   };
 }
 
-function faultOf(random: Random): Fault {
+/** Whoever looks after the host is away while it boots late: it must not be pushed by what was seen before. */
+function blindSchedule(random: Random): Schedule {
+  const call = 1 + random.below(3);
+  const kind = random.of(['worker-killed', 'server-restarted'] as const);
+  const fault = { kind, at: 'reboot.await-return', call, attempt: 1, point: 'before', awaySeconds: 2_400 } as const;
+  return { ...CALM, phases: 'isolation', behaviours: ['boots-late'], faults: [fault, faultOf(random)] };
+}
+
+function faultOf(random: Random, acts = random.of([STEP_NAMES, CRITICAL, CRITICAL, UNITS, UNDO_NAMES])): Fault {
   const kind = random.of(FAULT_NAMES);
   return {
     kind,
-    at: random.of(random.of([STEP_NAMES, CRITICAL, CRITICAL, UNDO_NAMES])),
+    at: random.of(acts),
     call: random.chance(0.8) ? 1 : 2,
     attempt: random.chance(0.8) ? 1 : 2,
     point: random.of(FAULTS[kind].points),

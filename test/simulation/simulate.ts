@@ -41,6 +41,8 @@ export interface SimulatedRun {
   /** Empty when all invariants held. */
   readonly violations: readonly string[];
   readonly trace: readonly string[];
+  /** Activities, in the order in which the workflow scheduled them. */
+  readonly scheduled: readonly string[];
   /** Faults that struck; others named an act that did not take place. */
   readonly struck: number;
   readonly tasks: number;
@@ -69,7 +71,12 @@ export async function simulate(
   const worker = new SimulatedWorker(clock, host, (task, point) => injection.strike(task, point));
   const temporal = new SimulatedTemporal(clock, instance, worker, note);
   const people = new People(schedule, clock, temporal, host, note);
-  const invariants = new Invariants(schedule, host, () => people);
+  const invariants = new Invariants(
+    schedule,
+    host,
+    () => people,
+    () => temporal.leftRunning(),
+  );
   const phases = PHASE_NAMES.slice(0, schedule.phases === 'isolation' ? 4 : PHASES.length);
   // As before means before that run.
   if (schedule.found === 'abandoned') abandon(host);
@@ -107,6 +114,7 @@ export async function simulate(
     status,
     violations: invariants.violations,
     trace,
+    scheduled: temporal.scheduled,
     struck: injection.struck,
     tasks: temporal.tasks,
     seconds: Math.round((clock.nowMs - BEGIN_MS) / 1_000),
@@ -118,9 +126,14 @@ function prepare(host: SimulatedHost, schedule: Schedule): void {
   host.cyclesThatStop = schedule.cyclesThatStop;
   host.disks = Array.from({ length: schedule.disks }, (_, n) => `SERIAL-${n + 1}`);
   if (schedule.found === 'held') host.fence = { id: 'another-run', epoch: 1 };
+  if (schedule.found === 'isolated') {
+    Object.assign(host, { committed: true, defaultMade: true, entry: 'trial', imagesRebuilt: true });
+    for (const { name } of stepsOf('gpu-isolation')) host.staged.add(name);
+  }
   if (schedule.found === 'in-use') {
     host.k3sWasThere = true;
-    for (const { name } of [...stepsOf('k3s'), ...stepsOf('nested-cluster')]) {
+    const heldByAdministrator = 'isolation.hold-kernel';
+    for (const name of [...[...stepsOf('k3s'), ...stepsOf('nested-cluster')].map((s) => s.name), heldByAdministrator]) {
       host.foreign.add(name);
       host.staged.add(name);
     }

@@ -49,10 +49,13 @@ export class SimulatedTemporal {
   /** The open question, as the search attribute says. */
   gate: string | null = null;
   tasks = 0;
+  /** Names of activities, in the order in which the workflow scheduled them. */
+  readonly scheduled: string[] = [];
   private readonly activities = new Map<number, ActivityState>();
   private readonly timers = new Set<number>();
   private readonly calls = new Map<string, number>();
   private readonly replies = new Map<string, (reply: UpdateReply) => void>();
+  private readonly left = new Map<ActivityState, string>();
   private jobs: Job[] = [];
   private taskIsDue = false;
   private cancelled = false;
@@ -111,9 +114,15 @@ export class SimulatedTemporal {
     for (const activity of this.activities.values()) {
       if (activity.running === null) continue;
       activity.running.kill();
+      this.left.delete(activity);
       this.isSilent(activity);
     }
     return this.instance.evict();
+  }
+
+  /** Activities whose cancellation the workflow did not wait for, and which have not ended. */
+  leftRunning(): readonly string[] {
+    return [...this.left.values()];
   }
 
   /** The attempt of an activity heartbeats no more: its event loop hangs, or its connection to the server. */
@@ -196,6 +205,7 @@ export class SimulatedTemporal {
     const name = command.activityType ?? '';
     const call = (this.calls.get(name) ?? 0) + 1;
     this.calls.set(name, call);
+    this.scheduled.push(name);
     const activity = activityState(command, call, this.clock.nowMs);
     this.activities.set(activity.seq, activity);
     this.expect(activity.deadlineMs, activity, null, 'scheduleToClose');
@@ -209,11 +219,12 @@ export class SimulatedTemporal {
     activity.attempt += 1;
     const { name, input, call, attempt, heartbeatMs } = activity;
     this.expect(this.clock.nowMs + activity.startToCloseMs, activity, attempt, 'startToClose');
-    activity.running = this.worker.start({ name, input, call, attempt, heartbeatMs }, (end) =>
+    activity.running = this.worker.start({ name, input, call, attempt, heartbeatMs }, (end) => {
+      this.left.delete(activity);
       this.whenServerIsUp(() => {
         if (!activity.closed && activity.running !== null && activity.attempt === attempt) this.end(activity, end);
-      }),
-    );
+      });
+    });
   }
 
   private end(activity: ActivityState, end: AttemptEnd): void {
@@ -254,6 +265,7 @@ export class SimulatedTemporal {
     if (activity === undefined || activity.closed) return;
     activity.cancelRequested = true;
     activity.running?.requestCancel();
+    if (!activity.waitsForCancellation && activity.running !== null) this.left.set(activity, activity.name);
     // Core doesn't wait where the workflow doesn't want it to; the server doesn't wait for an attempt that has not begun.
     if (!activity.waitsForCancellation || activity.running === null) this.resolve(activity, cancelledResult(activity));
   }

@@ -71,6 +71,7 @@ export class SimulatedWorker implements ActivityWorker {
   private act(task: Task, self: RunningAttempt): Program {
     const { kind } = this.host.activity(task.name);
     if (task.name === 'restore.take-over') return this.takeOver(task, self);
+    if (task.name === 'host.release') return this.release(task, self);
     if (kind === 'change') return this.change(task, self);
     if (kind === 'unit') return this.unit(task, self);
     if (kind === 'cluster') return this.request(task, self);
@@ -148,6 +149,19 @@ export class SimulatedWorker implements ActivityWorker {
     }
   }
 
+  /** Waits for the units of the run first. */
+  private *release(task: Task, self: RunningAttempt): Program {
+    yield* this.drained(task);
+    return yield* this.change(task, self);
+  }
+
+  private *drained({ input }: Task): Generator<number, void, void> {
+    while (this.host.guards.drain && this.host.units.size > 0) {
+      yield POLL_MS;
+      this.host.admit('restore.verify', input);
+    }
+  }
+
   private *probe(task: Task, self: RunningAttempt): Program {
     const waits = task.name.startsWith('reboot.await');
     for (let n = 1; ; n += 1) {
@@ -164,11 +178,7 @@ export class SimulatedWorker implements ActivityWorker {
   /** Raises the fence under the lock, then lets units end. */
   private *takeOver(task: Task, self: RunningAttempt): Program {
     yield* this.command(task, self, () => this.host.apply(task.name, task.input));
-    while (this.host.guards.drain && this.host.units.size > 0) {
-      yield SECOND_MS;
-      this.host.admit('restore.verify', task.input);
-    }
-    return undefined;
+    return yield* this.drained(task);
   }
 
   private begin({ name, input }: Task): Work {

@@ -32,6 +32,8 @@ export type BootBehaviour =
   | 'other-entry'
   /** Boots the entry that update-grub made the default, past custom.cfg: a person chose it at the console. */
   | 'generated-default'
+  /** Comes up when the whole ladder but its last rung is over; at once where nothing takes time. */
+  | 'boots-late'
   | 'flaps'
   /** Boots with another host key. */
   | 'foreign-key'
@@ -53,7 +55,7 @@ export interface Fault {
 export interface Guards {
   /** REBOOT_IF in host/boot-scripts.ts. */
   bootId: boolean;
-  /** RemoteHost.drainUnits, called by restore.take-over. */
+  /** RemoteHost.drainUnits, called by restore.take-over and host.release. */
   drain: boolean;
   /** restoreOriginal and the isOwn of phases: the ledger says what this run made. */
   ledger: boolean;
@@ -289,6 +291,9 @@ export class World {
     // It is below /run.
     this.confirmed = false;
   }
+
+  /** A host that does not answer ignores it. */
+  gracefulRestart(): void {}
 
   powerCycle(): void {
     this.powerCycles += 1;

@@ -301,15 +301,15 @@ export class RemoteHost {
   }
 
   /**
-   * Waits until no unit of any run is at work: one run owns the host. Nothing is killed: a half-done apt or update-initramfs is
-   * worse than a wait.
+   * Waits until no unit of any run, or of those of a pattern, is at work: one run owns the host. Nothing is killed: a half-done apt or
+   * update-initramfs is worse than a wait.
    */
-  async drainUnits(): Promise<void> {
+  async drainUnits(pattern = EVERY_UNIT): Promise<void> {
     for (;;) {
       const out = await this.must([
         'systemctl',
         'list-units',
-        EVERY_UNIT,
+        pattern,
         '--state=activating,deactivating,reloading',
         '--plain',
         '--no-legend',

@@ -1,0 +1,55 @@
+/**
+ * Every activity of a run and the schedule in which it takes place: the rows of steps x faults. Made from the step tables, so that a new
+ * step has its row.
+ * @module
+ */
+import { PHASES } from '../../src/domain/run/phases.js';
+import { stepsOf } from '../../src/domain/run/steps.js';
+import { FAULTS, type Fault, type FaultName } from '../faults.js';
+import { World } from '../workflow/world.js';
+import { CALM, type Schedule } from './schedule.js';
+
+/** No workflow calls it. */
+const UNUSED = 'reboot.disarm';
+const AWAY_SECONDS = 300;
+
+const STEPS = PHASES.flatMap(({ name }) => stepsOf(name));
+/** What a run of all phases never does: it verifies no phase that was left out, and undoes no step without an undo. */
+const NEVER = new Set([
+  UNUSED,
+  ...STEPS.map(({ name }) => `${name}.verify`),
+  ...STEPS.filter(({ undo }) => !undo).map(({ name }) => `${name}.undo`),
+]);
+
+/** Names of all activities that a run can come to. */
+export const ACTS: readonly string[] = Object.keys(new World().modelled).filter((name) => !NEVER.has(name));
+
+/** Where the first row that matches has the schedule in which an activity takes place. */
+const SCENES: readonly (readonly [RegExp, Partial<Schedule>])[] = [
+  [/^bmc\.power-on$/, { phases: 'isolation', behaviours: ['hangs'], cyclesThatStop: 1 }],
+  [/^(bmc\.|reboot\.look)/, { phases: 'isolation', behaviours: ['hangs'] }],
+  [/^(restore\.|isolation\..*\.undo$)/, { phases: 'isolation', behaviours: ['falls-back'] }],
+  [/^(preflight|preparation|k3s|isolation|reboot|commit|workloads|host)\./, { phases: 'isolation' }],
+  [/./, { found: 'isolated', acceptance: 'all' }],
+];
+
+/** The schedule of one cell. */
+export function cell(name: string, kind: FaultName, point: Fault['point']): Schedule {
+  const scene = SCENES.find(([names]) => names.test(name))?.[1];
+  // Attempts to see the host back fail until it is.
+  const attempt = name.startsWith('reboot.await') ? 0 : 1;
+  const fault = { kind, at: name, call: 1, attempt, point, awaySeconds: AWAY_SECONDS };
+  return { ...CALM, ...scene, faults: [...failureBefore(name), fault] };
+}
+
+/** The steps of other phases are undone when the last step of their phase fails for good and the phase is given up. */
+function failureBefore(name: string): readonly Fault[] {
+  if (!name.endsWith('.undo') || name.startsWith('isolation.')) return [];
+  const step = name.slice(0, -'.undo'.length);
+  const phase = PHASES.find((p) => stepsOf(p.name).some((s) => s.name === step));
+  const last = phase === undefined ? undefined : stepsOf(phase.name).at(-1);
+  if (last === undefined) throw new RangeError(`no phase has the step ${step}`);
+  return [{ kind: 'fails-for-good', at: last.name, call: 1, attempt: 1, point: 'before', awaySeconds: 0 }];
+}
+
+export const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
