@@ -23,7 +23,6 @@ export async function decommissionServer(input: DecommissionInput): Promise<RunS
   announce(run, 'started');
   try {
     await preflight(run);
-    await call('preparation.claim-host', run.step, { site: run.site, policy: 'change', summary: 'take the host lock' });
     await cordon(run);
     const plan = await approvedPlan(run);
     // A host that is half given back helps nobody: from here on it goes to the end, or waits for a person.
@@ -39,10 +38,11 @@ export async function decommissionServer(input: DecommissionInput): Promise<RunS
   return run.status();
 }
 
-/** Before anything is claimed. Throws Blocked. */
+/** Looks before it takes the host. Throws Blocked, or HostLocked when another run has it. */
 async function preflight(run: Run): Promise<void> {
   run.beginPhase('preflight');
   const plan = await readPlan(run);
+  await call('preparation.claim-host', run.step, { site: run.site, policy: 'change', summary: 'take the host lock' });
   run.setPhase('preflight', 'done', `run ${plan.committedBy} is committed here; nothing stands in the way`);
 }
 
@@ -140,7 +140,7 @@ async function uncordon(run: Run): Promise<void> {
 
 function outcomeOf(error: unknown, claimed: boolean): Outcome {
   const type = failureType(error);
-  if (!claimed || type === 'Blocked' || type === 'HostLocked') return 'refused';
+  if (!claimed || type === 'Blocked') return 'refused';
   if (type === 'Rejected') return 'rejected';
   if (type === 'Expired') return 'expired';
   return 'incomplete';
