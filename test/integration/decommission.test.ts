@@ -53,10 +53,16 @@ describe.concurrent('decommissioning', () => {
       expect(site.snapshot()).toEqual(isolated);
       expect(site.host.boots).toHaveLength(2);
 
-      const run = await site.beginDecommission();
-      const { question } = await run.untilAsked('decommission');
+      const lost = await site.beginDecommission();
+      const { question } = await lost.untilAsked('decommission');
       expect(question?.text).toContain('8 GPUs back to the host: vfio-pci -> nvidia');
       expect(question?.text).not.toContain('hanged since');
+      await lost.approve('decommission');
+      await lost.until(({ compensations }) => compensations.length > 0);
+      await lost.handle.terminate('as somebody may');
+
+      // The next one finds a ledger that is open, and its note.
+      const run = await site.beginDecommission();
       await run.approve('decommission');
       const status = await run.end();
       expect(status.outcome, story(status)).toBe('decommissioned');
