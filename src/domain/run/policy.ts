@@ -24,9 +24,16 @@ export interface ActivityPolicy {
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 
+/**
+ * After this long without a sign of life an attempt is given up, and the next worker begins another: what a killed worker costs. A timer gives
+ * the sign, whatever the attempt waits for, so slow work needs no longer one. Shorter, and a Temporal server that restarts would look like it.
+ */
+const HEARTBEAT_SECONDS = 20;
+
 const BMC = {
   startToCloseSeconds: 5 * MINUTE,
   scheduleToCloseSeconds: 15 * MINUTE,
+  // Longer: what is done once and lost counts as done, so it is not given up while Temporal restarts.
   heartbeatSeconds: MINUTE,
   firstRetrySeconds: 5,
   backoff: 2,
@@ -38,7 +45,7 @@ export const POLICIES = {
   read: {
     startToCloseSeconds: 10 * MINUTE,
     scheduleToCloseSeconds: 30 * MINUTE,
-    heartbeatSeconds: MINUTE,
+    heartbeatSeconds: HEARTBEAT_SECONDS,
     firstRetrySeconds: 5,
     backoff: 2,
     slowestRetrySeconds: MINUTE,
@@ -59,7 +66,7 @@ export const POLICIES = {
   change: {
     startToCloseSeconds: 20 * MINUTE,
     scheduleToCloseSeconds: HOUR,
-    heartbeatSeconds: MINUTE,
+    heartbeatSeconds: HEARTBEAT_SECONDS,
     firstRetrySeconds: 5,
     backoff: 2,
     slowestRetrySeconds: MINUTE,
@@ -69,7 +76,7 @@ export const POLICIES = {
   'long-change': {
     startToCloseSeconds: 90 * MINUTE,
     scheduleToCloseSeconds: 3 * HOUR,
-    heartbeatSeconds: MINUTE,
+    heartbeatSeconds: HEARTBEAT_SECONDS,
     firstRetrySeconds: 10,
     backoff: 2,
     slowestRetrySeconds: 2 * MINUTE,
@@ -79,7 +86,7 @@ export const POLICIES = {
   'cluster-change': {
     startToCloseSeconds: 5 * MINUTE,
     scheduleToCloseSeconds: 30 * MINUTE,
-    heartbeatSeconds: MINUTE,
+    heartbeatSeconds: HEARTBEAT_SECONDS,
     firstRetrySeconds: 2,
     backoff: 2,
     slowestRetrySeconds: 30,
@@ -89,7 +96,7 @@ export const POLICIES = {
   'cluster-wait': {
     startToCloseSeconds: 2 * MINUTE,
     scheduleToCloseSeconds: 90 * MINUTE,
-    heartbeatSeconds: MINUTE,
+    heartbeatSeconds: HEARTBEAT_SECONDS,
     firstRetrySeconds: 1,
     backoff: 1.5,
     slowestRetrySeconds: 15,
@@ -99,7 +106,7 @@ export const POLICIES = {
   undo: {
     startToCloseSeconds: 30 * MINUTE,
     scheduleToCloseSeconds: 2 * HOUR,
-    heartbeatSeconds: MINUTE,
+    heartbeatSeconds: HEARTBEAT_SECONDS,
     firstRetrySeconds: 5,
     backoff: 2,
     slowestRetrySeconds: 2 * MINUTE,
@@ -109,7 +116,7 @@ export const POLICIES = {
   'await-boot': {
     startToCloseSeconds: MINUTE,
     scheduleToCloseSeconds: null,
-    heartbeatSeconds: 20,
+    heartbeatSeconds: HEARTBEAT_SECONDS,
     firstRetrySeconds: 1,
     backoff: 1,
     slowestRetrySeconds: 1,
@@ -119,7 +126,7 @@ export const POLICIES = {
   probe: {
     startToCloseSeconds: MINUTE,
     scheduleToCloseSeconds: 5 * MINUTE,
-    heartbeatSeconds: 20,
+    heartbeatSeconds: HEARTBEAT_SECONDS,
     firstRetrySeconds: 2,
     backoff: 1,
     slowestRetrySeconds: 2,
