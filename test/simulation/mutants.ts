@@ -14,6 +14,7 @@ export interface Mutant {
 
 export const MUTANTS: readonly Mutant[] = [
   { what: 'the host reboots whatever boot it is in', guards: { bootId: false } },
+  { what: 'compensation does not wait for units', guards: { drain: false } },
   {
     what: 'the digest is ignored, so that what drifted counts as approved',
     patches: [[/return now\.digest === plan\.digest;/, 'return true;']],
