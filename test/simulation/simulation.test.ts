@@ -6,7 +6,7 @@ import { simulate } from './simulate.js';
 import { WorkflowCode } from './workflow-instance.js';
 
 /** CI's share; `npm run simulate` has any number. */
-const SEEDS = 250;
+const SEEDS = 400;
 
 let code: WorkflowCode;
 beforeAll(async () => {
