@@ -2,11 +2,18 @@ import { describe, expect, it } from 'vitest';
 import type { SimulatedHost } from '../../lab/rack/index.js';
 import { claimsOf, play, type Stage } from '../conformance/play.js';
 import { scenarios } from '../conformance/scenarios.js';
+import { effectsOn, UNDISTURBED, UNDONE, type Effects } from './crashes/effects.js';
 import { ISOLATION, Site } from './rig.js';
 import { story } from '../support/provision-run.js';
 
 const NATIVE = 'nvidia';
 const ROOTS = ['/etc', '/boot', '/usr/local'];
+
+/** What tests with crashes compare with: runs of the same kind that nobody disturbs. */
+const EFFECTS: Readonly<Record<string, Partial<Effects>>> = {
+  'nothing goes wrong': UNDISTURBED,
+  'one GPU of eight goes back to its native driver': UNDONE,
+};
 
 /** As an administrator at the console. A script that fails has not done the fault that the test is about. */
 async function asRoot(host: SimulatedHost, script: string): Promise<string> {
@@ -64,6 +71,8 @@ describe.concurrent('the simulated rack', () => {
       };
       const { claims, status } = await play(scenario, stage);
       expect(claims, story(status)).toEqual(claimsOf(scenario, stage));
+      const effects = effectsOn(host);
+      expect(effects).toMatchObject(EFFECTS[scenario.name] ?? effects);
     },
   );
 });

@@ -23,6 +23,7 @@ import {
   type DecommissionInput,
   type ProvisionInput,
   VERIFY_WORKFLOW_TYPE,
+  WORKFLOW_QUEUE,
   verifyWorkflowId,
   WORKFLOW_TYPE,
   workflowId,
@@ -38,6 +39,8 @@ import { replayHistory } from '../workflow/histories.js';
 
 /** What a run on the rack takes on a busy machine with two cores, many times over. */
 const LIMIT_MS = 100_000;
+/** A worker that was killed is missed after its heartbeat time-out, and the next one replays: the test's own limit is the patience. */
+const PATIENCE_WITH_CRASHES = { lookEveryMs: 500, withoutWorkerMs: 10 * 60_000 };
 const FORCE_MS = 5_000;
 
 /** Only what GPU isolation needs: phases 5 to 8 have tests of their own. */
@@ -60,6 +63,8 @@ export interface SiteOptions {
   /** Serves the site instead of this process, at that Temporal server. Resolves to what ends it. */
   readonly serve?: (address: string, site: string) => Promise<() => Promise<void>>;
   readonly artifacts?: ArtifactStore;
+  /** Served by processes that the test starts, on a Temporal server of its own. */
+  readonly served?: { readonly address: string; readonly site: string };
 }
 
 export type ActivityMap = Activities['activities'];
@@ -76,14 +81,16 @@ export class Site {
     readonly spec: ServerSpec,
     private readonly directory: string,
     private readonly connection: Connection,
-    private readonly native: NativeConnection,
+    private readonly native: NativeConnection | null,
     private readonly client: Client,
     private readonly options: SiteOptions,
   ) {}
 
   static async start(options: SiteOptions = {}): Promise<Site> {
-    const site = `site-${randomUUID().slice(0, 8)}`;
-    const name = options.host?.name ?? `h100-${site.slice(5)}`;
+    const { served } = options;
+    const id = randomUUID().slice(0, 8);
+    const site = served?.site ?? `site-${id}`;
+    const name = options.host?.name ?? `h100-${id}`;
     const rack = await startRack({ hosts: [{ ...options.host, name }], faults: options.faults ?? [] });
     const host = rack.host(name);
     const credentials = { user: 'admin', password: 'rack-only' };
@@ -122,9 +129,9 @@ export class Site {
         nested: [{ name: 'main', tenant: 'workload', nodes: 1, cpu: 8, memory: '32Gi', disk: '50Gi', gpusPerNode: 2 }],
       },
     };
-    const address = options.temporal ?? inject('temporalAddress');
+    const address = served?.address ?? options.temporal ?? inject('temporalAddress');
     const connection = await Connection.connect({ address });
-    const native = await NativeConnection.connect({ address });
+    const native = served === undefined ? await NativeConnection.connect({ address }) : null;
     const client = new Client({ connection });
     const it = new Site(rack, host, bmc, spec, directory, connection, native, client, options);
     if (options.serve === undefined) await it.startWorker();
@@ -133,6 +140,7 @@ export class Site {
   }
 
   async startWorker(): Promise<void> {
+    if (this.native === null) return;
     const { artifacts } = this.options;
     const made = createActivities(artifacts === undefined ? {} : { artifacts });
     const activities = this.options.wrap?.(made.activities) ?? made.activities;
@@ -158,11 +166,12 @@ export class Site {
     const handle = await this.client.workflow.start(type, {
       // Sites of one Temporal server may have hosts of the same name.
       workflowId: workflowId(`${input.spec.site}/${input.spec.name}`),
-      taskQueue: input.spec.site,
+      taskQueue: this.options.served === undefined ? input.spec.site : WORKFLOW_QUEUE,
       args: [input],
       workflowIdConflictPolicy: 'FAIL',
       memo: { ...this.options.memo },
     });
+    if (this.options.served !== undefined) return new ProvisionRun(handle, PATIENCE_WITH_CRASHES);
     return new ProvisionRun(handle, {
       lookEveryMs: 100,
       limitMs: this.options.limitMs ?? LIMIT_MS,
@@ -192,7 +201,7 @@ export class Site {
     await this.bmc.close();
     await this.rack.close();
     await this.connection.close();
-    await this.native.close();
+    await this.native?.close();
     await rm(this.directory, { recursive: true });
   }
 }
