@@ -1,23 +1,69 @@
 /**
- * The log of a worker: one stream for what our code, the workflows and Temporal's native part say, without the secrets that this process has read.
+ * The log of a worker: one stream for what our code, the workflows and Temporal's native part say, without the secrets that this process
+ * has read. Its fields are in docs/monitoring.md.
  * @module
  */
 import { formatWithOptions } from 'node:util';
-import { DefaultLogger, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
-import { plainLines } from './domain/text/plain.js';
+import type { LogEntry } from '@temporalio/worker';
 import { redactor } from './adapters/secrets/index.js';
+import { PHASE_NAMES, type PhaseName } from './domain/run/phases.js';
+import { stepsOf } from './domain/run/steps.js';
+import { plainJson, plainLines } from './domain/text/plain.js';
 
-/** Before anything else of Temporal's worker is used; once a process. */
-export function installWorkerLog(): void {
-  Runtime.install({
-    logger: new DefaultLogger('INFO', ({ level, timestampNanos, message, meta }) => {
-      const at = new Date(Number(timestampNanos / 1_000_000n)).toISOString();
-      const more = meta === undefined ? '' : ` ${formatWithOptions({ colors: false }, redactor.value(meta))}`;
-      // Hosts are quoted in it: further lines are indented, so that none of them looks like an entry of its own.
-      const lines = plainLines(redactor.text(`${at} [${level}] ${message}${more}`));
-      process.stderr.write(`${lines.replaceAll('\n', '\n  ')}\n`);
-    }),
-    // Forwarded: by itself the native part writes to stderr, past the logger.
-    telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} } },
-  });
+export const LOG_FORMATS = ['json', 'text'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+/** With its line end. */
+export function logLine(entry: LogEntry, format: LogFormat): string {
+  return format === 'json' ? jsonLine(entry) : textLine(entry);
+}
+
+function textLine({ level, timestampNanos, message, meta }: LogEntry): string {
+  const more = meta === undefined ? '' : ` ${formatWithOptions({ colors: false }, redactor.value(meta))}`;
+  // Hosts are quoted in it: further lines are indented, so that none of them looks like an entry of its own.
+  const lines = plainLines(redactor.text(`${stampOf(timestampNanos)} [${level}] ${message}${more}`));
+  return `${lines.replaceAll('\n', '\n  ')}\n`;
+}
+
+/** What the SDK says of itself, and of no use to a reader. */
+const LEFT_OUT = ['taskToken', 'workflowType', 'activityId', 'isLocal', 'namespace'];
+
+function jsonLine({ level, timestampNanos, message, meta = {} }: LogEntry): string {
+  const { workflowId, runId, activityType, attempt, sdkComponent, phase, server, error, ...more } = meta;
+  const step = typeof activityType === 'string' ? activityType : undefined;
+  const fields = {
+    at: stampOf(timestampNanos),
+    level,
+    message,
+    server: server ?? serverOf(workflowId),
+    run: runId,
+    phase: phase ?? phaseOfActivity(step),
+    step,
+    attempt,
+    component: sdkComponent,
+    ...(error === undefined ? {} : { error: errorOf(error) }),
+    ...Object.fromEntries(Object.entries(more).filter(([name]) => !LEFT_OUT.includes(name))),
+  };
+  return `${redactor.text(plainJson(redactor.value(fields)))}\n`;
+}
+
+const stampOf = (nanoseconds: bigint): string => new Date(Number(nanoseconds / 1_000_000n)).toISOString();
+
+/** `provision/h100-01` and `plan/h100-01`. */
+function serverOf(workflowId: unknown): string | undefined {
+  return typeof workflowId === 'string' ? /^(?:provision|plan)\/(.+)$/.exec(workflowId)?.[1] : undefined;
+}
+
+/** Of a step, its check or its undo; what belongs to no phase alone has none. */
+function phaseOfActivity(name: string | undefined): PhaseName | undefined {
+  const step = name?.replace(/\.(verify|undo)$/, '');
+  return PHASE_NAMES.find((phase) => stepsOf(phase).some((candidate) => candidate.name === step));
+}
+
+/** As JSON an Error would be empty. */
+function errorOf(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { name, message, stack, cause } = error;
+  const type = 'type' in error && typeof error.type === 'string' ? error.type : name;
+  return { type, message, stack, ...(cause === undefined ? {} : { cause: errorOf(cause) }) };
 }

@@ -2,6 +2,7 @@
  * Wires the adapters into the activities and serves the task queues of some sites. The only file that knows everything.
  * @module
  */
+import { Client } from '@temporalio/client';
 import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { hostname } from 'node:os';
@@ -29,9 +30,10 @@ import type { ArtifactStore } from './ports/artifacts.js';
 import { loadDataConverter } from './codec/data-converter.js';
 import { hostQueue, watchQueue, WORKFLOW_QUEUE } from './domain/run/messages.js';
 import type { PhaseName } from './domain/run/phases.js';
+import { collectOpenRuns } from './open-runs.js';
 import { openAdapters } from './open-adapters.js';
 import { WORKER_LIMITS, type WorkerLimits } from './worker-limits.js';
-import { installWorkerLog } from './worker-log.js';
+import { installTelemetry, type WorkerTelemetry } from './worker-telemetry.js';
 import { ownBuildId, pinned } from './worker-version.js';
 import { WORKFLOW_BUNDLE_PATHS } from './workflow-bundle-path.js';
 
@@ -127,6 +129,8 @@ export interface RunWorkerOptions {
   readonly limits?: Partial<WorkerLimits>;
   /** Where evidence is kept beside the history; left out, none is. */
   readonly artifacts?: ArtifactStore;
+  /** A log in JSON and no metrics when left out. */
+  readonly telemetry?: WorkerTelemetry;
 }
 
 /** Serves until the signal aborts, or SIGINT or SIGTERM. The connection is Temporal's standard environment configuration. */
@@ -136,19 +140,22 @@ export async function runWorker({
   deployment,
   artifacts,
   limits = {},
+  telemetry = { logFormat: 'json' },
 }: RunWorkerOptions): Promise<void> {
   const {
     hostChanges = WORKER_LIMITS.hostChanges.usual,
     watches = WORKER_LIMITS.watches.usual,
     graceSeconds = WORKER_LIMITS.graceSeconds.usual,
   } = limits;
-  installWorkerLog();
+  installTelemetry(telemetry);
   const { connectionOptions, namespace } = loadClientConnectConfig();
   const dataConverter = await loadDataConverter(process.env);
   const bundle = dataConverter.failureConverterPath === undefined ? 'plain' : 'encrypted';
   const connection = await NativeConnection.connect(connectionOptions);
+  const { logger, metricMeter } = Runtime.instance();
+  const warn = (text: string): void => logger.warn(text);
   const { activities, close } = createActivities({
-    warn: (text) => Runtime.instance().logger.warn(text),
+    warn,
     ...(artifacts === undefined ? {} : { artifacts }),
   });
   const common = {
@@ -187,6 +194,10 @@ export async function runWorker({
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   };
   signal?.addEventListener('abort', stop, { once: true });
+  const { payloadCodecs = [] } = dataConverter;
+  const client = new Client({ connection, namespace: common.namespace, dataConverter: { payloadCodecs } });
+  const collector =
+    telemetry.metricsAddress === undefined ? null : collectOpenRuns({ client, meter: metricMeter, sites, warn });
   try {
     const running = workers.map((worker) => worker.run());
     if (signal?.aborted === true) stop();
@@ -195,6 +206,7 @@ export async function runWorker({
     await Promise.all(running);
   } finally {
     signal?.removeEventListener('abort', stop);
+    await collector?.stop();
     await close();
     await connection.close();
   }

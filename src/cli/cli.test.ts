@@ -94,6 +94,9 @@ describe('bad input ends with 2, says what would be right, and never reaches Tem
     ],
     ['gpu-provision worker --watches many', /--watches many: expected a whole number from 1 to 10000/],
     ['gpu-provision worker --grace-seconds 1.5', /--grace-seconds 1\.5: expected a whole number from 0 to 3600/],
+    ['gpu-provision worker --metrics localhost:9464', /--metrics .*localhost:9464: expected an IP address and a port/],
+    ['gpu-provision worker --metrics 127.0.0.1:0', /--metrics .*127\.0\.0\.1:0: expected an IP address and a port/],
+    ['gpu-provision worker --log-format xml', /Allowed choices are json, text/],
     ['gpu-provision codec-server --port 65536', /--port 65536: expected a TCP port/],
     [
       'gpu-provision codec-server --origin http://ui/path',

@@ -26,6 +26,7 @@ import { watch } from './commands/watch.js';
 import { limitOption, worker } from './commands/worker.js';
 import { WORKER_LIMITS } from '../worker-limits.js';
 import { SHELLS } from './completion/shells.js';
+import { LOG_FORMATS } from '../worker-log.js';
 import type { Deps } from './deps.js';
 import { withExamples } from './examples.js';
 import { INVENTORY_VARIABLE } from './inventory-path.js';
@@ -127,6 +128,11 @@ export function gpuProvision(deps: Deps, done: Done): Command {
       '--artifacts <place>',
       'where evidence is kept, an absolute path or s3://BUCKET/PREFIX (default: ~/.local/state/gpu-provision/artifacts)',
     )
+    .option(
+      '--metrics <ip:port>',
+      'serve metrics for Prometheus there (default: $GPU_PROVISION_METRICS_ADDRESS, else none)',
+    )
+    .addOption(new Option('--log-format <format>', 'of the log on stderr').choices(LOG_FORMATS).default('json'))
     .addOption(inventoryOption());
   for (const [name, { usual, what }] of Object.entries(WORKER_LIMITS))
     serving.option(`${limitOption(name)} <number>`, what, String(usual));

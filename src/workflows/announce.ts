@@ -10,6 +10,7 @@ import { announcementOf } from '../domain/text/announcement.js';
 import { call } from './act.js';
 import { secondsOf } from './durations.js';
 import { reportFailure, rethrowBug } from './failure.js';
+import { increase } from './metrics.js';
 import type { Run } from './run.js';
 
 /** As the run is at this moment. Cancelling the run does not take it back. */
@@ -33,12 +34,16 @@ export const OPENED: Readonly<Record<QuestionKind, Moment>> = {
 async function send(run: Run, announcement: Announcement): Promise<void> {
   const { notify = [] } = run.input.spec;
   const { moment } = announcement;
+  const count = (result: 'delivered' | 'refused' | 'undelivered'): void =>
+    increase('gpu_provision_announcements_total', { site: run.site, result });
   try {
     const options = { site: run.site, policy: 'announce', summary: `tell people: ${moment}` } as const;
     const { refused } = await call('announce', { notify, announcement }, options);
     for (const reason of refused) run.event('announce', `${moment}: ${reason}`);
+    count(refused.length === 0 ? 'delivered' : 'refused');
   } catch (error) {
     rethrowBug(error);
+    count('undelivered');
     run.event('announce', `${moment} was not delivered: ${reportFailure(error, null, null).message}`);
   } finally {
     run.announcing -= 1;

@@ -9,6 +9,7 @@ import type { RebootInput } from '../activities/reboot.js';
 import { call } from './act.js';
 import { announce } from './announce.js';
 import { failureType, ranOutOfTime, rethrowBug } from './failure.js';
+import { observe } from './metrics.js';
 import { now, secondsSince, type Run } from './run.js';
 import { currentReboot, LADDER, look, planLadder, take, takeRung } from './rungs.js';
 
@@ -121,9 +122,14 @@ async function waitForReturn(run: Run, input: RebootInput, seconds: number): Pro
       });
       run.rebootStatus = { ...currentReboot(run), leftAt };
       run.event('left', 'the old boot answers no more');
+      observe('gpu_provision_detection_lag_seconds', lag(leftAt), { site, change: 'left' });
     }
     const summary = `wait up to ${seconds} s for a new boot`;
-    return await call('reboot.await-return', input, { site, policy, summary, scheduleToCloseSeconds: left() });
+    const back = await call('reboot.await-return', input, { site, policy, summary, scheduleToCloseSeconds: left() });
+    if (back.seenAt !== null) {
+      observe('gpu_provision_detection_lag_seconds', lag(back.seenAt), { site, change: 'returned' });
+    }
+    return back;
   } catch (error) {
     rethrowBug(error);
     if (isCancellation(error) || !ranOutOfTime(error)) throw error;
@@ -131,12 +137,19 @@ async function waitForReturn(run: Run, input: RebootInput, seconds: number): Pro
   }
 }
 
+/** The clocks are those of a worker and of Temporal, which may differ. */
+const lag = (seenAt: string): number => Math.max(0, (Date.now() - Date.parse(seenAt)) / 1_000);
+
 /** Anything that answers is left alone by the BMC: also an old boot, also a foreign key. */
 const answers = (outcome: BootOutcome): boolean => outcome.kind !== 'left-not-back';
 
 function conclude(run: Run, outcome: BootOutcome): BootOutcome {
   const before = currentReboot(run);
   run.rebootStatus = { ...before, outcome };
+  if (before.requestedAt !== null && before.outcome === null) {
+    const labels = { site: run.site, purpose: before.purpose, outcome: outcome.kind };
+    observe('gpu_provision_reboot_duration_seconds', secondsSince(before.requestedAt), labels);
+  }
   run.event('back', `${outcome.kind}: ${outcome.evidence}`);
   // Undo settles once more what the reboot has concluded.
   if (outcome.kind === 'fell-back' && before.outcome?.kind !== 'fell-back') announce(run, 'fell-back');

@@ -45,6 +45,7 @@ import {
 } from '../domain/run/questions.js';
 import type { RunRef, StepResult } from '../domain/run/steps.js';
 import { currentDetails } from '../domain/text/current-details.js';
+import { observe } from './metrics.js';
 
 /** Enough for a whole run with every fault; older ones are in Temporal's history. */
 const EVENT_LIMIT = 300;
@@ -156,6 +157,8 @@ export class Run {
     if (summary !== undefined) phase.summary = summary;
     if (state === 'done' || state === 'failed' || state === 'undone') {
       phase.seconds = phase.startedAt === null ? null : secondsSince(phase.startedAt);
+      const labels = { site: this.site, phase: name, outcome: state };
+      if (phase.seconds !== null) observe('gpu_provision_phase_duration_seconds', phase.seconds, labels);
       this.event('phase', `${name} ${state}${summary === undefined ? '' : `: ${summary}`}`);
     } else {
       this.show();
@@ -207,7 +210,12 @@ export class Run {
   }
 
   closeQuestion(): void {
-    if (this.question !== null) this.waitedSeconds += secondsSince(this.question.openedAt);
+    if (this.question !== null) {
+      const seconds = secondsSince(this.question.openedAt);
+      this.waitedSeconds += seconds;
+      const labels = { site: this.site, question: this.question.kind, answer: this.answer?.choice ?? 'none' };
+      observe('gpu_provision_question_wait_seconds', seconds, labels);
+    }
     this.question = null;
     this.answer = null;
     upsertSearchAttributes([{ key: attribute.gate, value: null }]);
@@ -224,6 +232,9 @@ export class Run {
       failure: this.failure === null ? null : `${this.failure.type}: ${this.failure.message.slice(0, 500)}`,
     });
     if (outcome !== null) this.event('outcome', outcome);
+    if (outcome !== null && outcome !== 'needs-hands') {
+      observe('gpu_provision_run_duration_seconds', secondsSince(this.startedAt), { site: this.site, outcome });
+    }
     this.show();
   }
 

@@ -11,6 +11,7 @@ import type { LadderSpec } from '../domain/spec.js';
 import type { RebootInput } from '../activities/reboot.js';
 import { call } from './act.js';
 import { failureType, ranOutOfTime, reportFailure, rethrowBug } from './failure.js';
+import { increase } from './metrics.js';
 import { now, type Run } from './run.js';
 
 interface Rung {
@@ -143,4 +144,5 @@ export function takeRung(run: Run, rung: RungStatus['rung']): void {
   });
   run.rebootStatus = { ...status, ladder };
   run.event('rung', `next rung: ${rung}`);
+  increase('gpu_provision_escalations_total', { site: run.site, rung });
 }

@@ -17,6 +17,7 @@ import {
   type SimulatedHost,
   type SimulatedHostOptions,
 } from '../../lab/rack/index.js';
+import { ATTRIBUTE } from '../../src/client/known-run.js';
 import { PHASE_NAMES, type PhaseName } from '../../src/domain/run/phases.js';
 import {
   DECOMMISSION_WORKFLOW_TYPE,
@@ -168,6 +169,7 @@ export class Site {
       workflowId: workflowId(`${input.spec.site}/${input.spec.name}`),
       taskQueue: this.options.served === undefined ? input.spec.site : WORKFLOW_QUEUE,
       args: [input],
+      typedSearchAttributes: [{ key: ATTRIBUTE.site, value: input.spec.site }],
       workflowIdConflictPolicy: 'FAIL',
       memo: { ...this.options.memo },
     });

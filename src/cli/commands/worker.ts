@@ -1,10 +1,12 @@
+import { isIPv4, isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { openArtifactStore } from '../../adapters/artifacts/index.js';
 import { redactor } from '../../adapters/secrets/index.js';
 import { EXIT } from '../../domain/run/outcomes.js';
 import { loadInventory } from '../../inventory/index.js';
-import { WORKER_LIMITS, type WorkerLimits } from '../../worker-limits.js';
 import { stateDir } from '../../state-dir.js';
+import { WORKER_LIMITS, type WorkerLimits } from '../../worker-limits.js';
+import type { LogFormat } from '../../worker-log.js';
 import type { Deps } from '../deps.js';
 import { UsageError } from '../exit.js';
 import { inventoryPath } from '../inventory-path.js';
@@ -16,7 +18,14 @@ export interface WorkerArgs extends Readonly<Record<keyof WorkerLimits, string>>
   readonly deployment?: string;
   /** Where evidence is kept; below the state directory when left out. */
   readonly artifacts?: string;
+  /** Where metrics are served. */
+  readonly metrics?: string;
+  readonly logFormat: LogFormat;
 }
+
+/** Where --metrics is not given. */
+const METRICS_VARIABLE = 'GPU_PROVISION_METRICS_ADDRESS';
+const MAX_PORT = 65_535;
 
 /** Serves runs until Ctrl-C or SIGTERM; activities under way are finished or handed back first. */
 export async function worker({ io }: Deps, args: WorkerArgs): Promise<number> {
@@ -25,6 +34,7 @@ export async function worker({ io }: Deps, args: WorkerArgs): Promise<number> {
     watches: limit('watches', args),
     graceSeconds: limit('graceSeconds', args),
   };
+  const metricsAddress = addressOf(args.metrics ?? io.env[METRICS_VARIABLE]);
   const sites = args.site.length > 0 ? args.site : [loadInventory(inventoryPath(args.inventory, io)).site];
   const artifacts = openArtifactStore(args.artifacts ?? join(stateDir(io.env), 'artifacts'), {
     env: io.env,
@@ -41,9 +51,21 @@ export async function worker({ io }: Deps, args: WorkerArgs): Promise<number> {
     signal: io.signal,
     limits,
     artifacts,
+    telemetry: { logFormat: args.logFormat, ...(metricsAddress === undefined ? {} : { metricsAddress }) },
     ...(deployment === undefined ? {} : { deployment }),
   });
   return EXIT.done;
+}
+
+/** As the exporter takes it: it resolves no names. */
+function addressOf(text: string | undefined): string | undefined {
+  if (text === undefined || text === '') return undefined;
+  const [, v6, v4, port] = /^(?:\[([^\]]*)\]|([\d.]+)):(\d{1,5})$/.exec(text) ?? [];
+  const isAddress = isIPv6(v6 ?? '') || isIPv4(v4 ?? '');
+  if (isAddress && Number(port) >= 1 && Number(port) <= MAX_PORT) return text;
+  throw new UsageError(
+    `--metrics (or ${METRICS_VARIABLE}) ${text}: expected an IP address and a port, e.g. 127.0.0.1:9464 or 0.0.0.0:9464`,
+  );
 }
 
 /** `--host-changes` */
