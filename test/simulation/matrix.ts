@@ -9,14 +9,16 @@ import { FAULTS, type Fault, type FaultName } from '../faults.js';
 import { World } from '../workflow/world.js';
 import { CALM, type Schedule } from './schedule.js';
 
-/** No workflow calls it. */
-const UNUSED = 'reboot.disarm';
 const AWAY_SECONDS = 300;
 
 const STEPS = PHASES.flatMap(({ name }) => stepsOf(name));
-/** What a run of all phases never does: it verifies no phase that was left out, and undoes no step without an undo. */
+/** What a run of all phases never does: it verifies no phase that was left out, undoes no step without an undo, and tells nobody. */
 const NEVER = new Set([
-  UNUSED,
+  'reboot.disarm',
+  'announce',
+  'decommission.read-plan',
+  'decommission.withdraw-gpus',
+  'decommission.begin',
   ...STEPS.map(({ name }) => `${name}.verify`),
   ...STEPS.filter(({ undo }) => !undo).map(({ name }) => `${name}.undo`),
 ]);
