@@ -220,7 +220,8 @@ describeWith('secrets planted everywhere', ['ipmitool', 'ipmi_sim'], 'ipmitool o
     ] as const) {
       const refused = await status(keys);
       expectExit(refused, 2);
-      expect(refused).toMatchObject({ out: '', err: expect.stringMatching(message) });
+      expect(refused.out).toBe('');
+      expect(JSON.parse(refused.err)).toMatchObject({ kind: 'error', message: expect.stringMatching(message) });
     }
     expect(findSecrets(site.secrets, artefacts)).toEqual([]);
   });
