@@ -9,8 +9,8 @@ import type { SimulatedHost } from './host.js';
 import type { SimulatedTemporal, Task } from './temporal.js';
 import type { Strike } from './worker.js';
 
-/** Longer than every heartbeat timeout. */
-const HANGS_MS = 150_000;
+/** Longer than every heartbeat timeout: the longest is a minute, of BMCs. */
+const HANGS_MS = 90_000;
 
 type Act = (
   fault: Fault,

@@ -74,7 +74,10 @@ export class Invariants {
     const late = host.activity(name).kind !== 'unit' && host.fence?.id === run.id && run.epoch < host.fence.epoch;
     this.hold('S4', !late, `${name} of epoch ${run.epoch} acted in epoch ${host.fence?.epoch ?? 0}`);
     if (!isUndo(name)) return;
-    const others = host.work().filter((other) => other !== work && !isUndo(other.name) && !isLook(other.name));
+    const isEnding = (other: string): boolean => other === 'host.release' && mayBeLate(name, host);
+    const others = host
+      .work()
+      .filter((other) => other !== work && !isUndo(other.name) && !isLook(other.name) && !isEnding(other.name));
     this.hold('S4', others.length === 0, `${name} acted while ${others.map((o) => o.name).join(', ')} was at work`);
     const left = this.leftRunning();
     this.hold('S4', left.length === 0, `${name} acted while ${left.join(', ')} had not ended`);
