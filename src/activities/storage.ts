@@ -29,7 +29,6 @@ import {
   storageClasses,
   type PoolFacts,
 } from '../domain/cluster/storage.js';
-import { parseFactLines } from '../domain/preflight/fact-lines.js';
 import type { PhaseName } from '../domain/run/phases.js';
 import { shortDigest } from '../domain/run/questions.js';
 import type { StepNameOf } from '../domain/run/steps.js';
@@ -68,9 +67,7 @@ export function storageActivities(adapters: Adapters): StorageActivities {
 /** The disks of the inventory as the host shows them. */
 export async function readDisks({ host, spec }: StepContext): Promise<readonly DiskFacts[]> {
   if (spec.disks.length === 0) return [];
-  const parsed = parseFactLines(await host.script(DISK_FACTS, spec.disks));
-  if (!parsed.ok) throw new ProvisionError('OutputUnexpected', parsed.problem);
-  return parseDisks(spec.disks, parsed.value);
+  return parseDisks(spec.disks, await host.facts(DISK_FACTS, spec.disks));
 }
 
 /** The pool on this node; null without one, also before there is a cluster or a LINSTOR in it. Throws NotReadyYet while LINSTOR is silent. */

@@ -6,7 +6,7 @@
 import { imageProblems } from '../domain/boot/initramfs.js';
 import { KNOWN_GOOD_TOKEN } from '../domain/boot/reboot.js';
 import type { TruthBaseline } from '../domain/gpu/truth-table.js';
-import { FENCE_FILE, GRUB_CFG, GRUB_CUSTOM_CFG, KNOWN_GOOD_DIR } from '../domain/host-layout.js';
+import { GRUB_CFG, GRUB_CUSTOM_CFG, KNOWN_GOOD_DIR } from '../domain/host-layout.js';
 import { bootedKernelPath, COPY, versionsIn } from '../domain/preparation/known-good.js';
 import { drift, ok, type VerifyItem } from '../domain/verify.js';
 import { contextOf, reporting, type Adapters, type StepContext, type StepInput } from './define-step.js';
@@ -41,9 +41,9 @@ export function verifyActivities(adapters: Adapters): VerifyActivities {
     'verify.read-holder': (input) =>
       reporting(async () => {
         const { host } = contextOf(adapters, input);
-        const [run] = ((await host.readFile(FENCE_FILE)) ?? '').trim().split(' ');
+        const run = await host.holder();
         const { bootId } = await host.bootReading();
-        return { run: run === undefined || run === '' ? null : run, bootId };
+        return { run, bootId };
       }),
     'verify.read-boot': (input) => reporting(() => readBoot(contextOf(adapters, input))),
   };

@@ -4,8 +4,7 @@
  */
 import { parseK3sVersion, type FoundK3s } from '../../domain/cluster/k3s.js';
 import { K3S_BINARY_PATH, K3S_CONFIG_PATH, K3S_UNIT_PATH } from '../../domain/cluster/k3s-layout.js';
-import { FENCE_FILE, GRUB_CFG, HOOK_PATH, KNOWN_GOOD_DIR, LAUNCHER_PATH } from '../../domain/host-layout.js';
-import { parseFactLines, type FactLines } from '../../domain/preflight/fact-lines.js';
+import { GRUB_CFG, HOOK_PATH, KNOWN_GOOD_DIR, LAUNCHER_PATH } from '../../domain/host-layout.js';
 import type { BmcFacts, HostFacts, LedgerFacts, Told } from '../../domain/preflight/facts.js';
 import { bootFacts, identityFacts, initramfsFacts, systemFacts } from '../../domain/preflight/parse-facts.js';
 import { PHASE_NAMES } from '../../domain/run/phases.js';
@@ -28,19 +27,14 @@ const K3S_STATE_DIR = '/var/lib/rancher/k3s/server';
 
 export async function readHostFacts(ctx: StepContext): Promise<HostFacts> {
   const { host } = ctx;
-  const lines = async (script: string, args: readonly string[] = []): Promise<FactLines> => {
-    const parsed = parseFactLines(await host.script(script, args));
-    if (!parsed.ok) throw new ProvisionError('OutputUnexpected', parsed.problem);
-    return parsed.value;
-  };
   const k3s = await foundK3s(ctx);
   return {
     runId: ctx.run.id,
     phases: ctx.phases ?? PHASE_NAMES,
-    identity: identityFacts(await lines(IDENTITY_FACTS)),
-    boot: bootFacts(await lines(BOOT_FACTS, [KNOWN_GOOD_DIR]), await host.readFile(GRUB_CFG)),
-    initramfs: initramfsFacts(await lines(INITRAMFS_FACTS, [HOOK_PATH, LAUNCHER_PATH])),
-    system: systemFacts(await lines(SYSTEM_FACTS)),
+    identity: identityFacts(await host.facts(IDENTITY_FACTS)),
+    boot: bootFacts(await host.facts(BOOT_FACTS, [KNOWN_GOOD_DIR]), await host.readFile(GRUB_CFG)),
+    initramfs: initramfsFacts(await host.facts(INITRAMFS_FACTS, [HOOK_PATH, LAUNCHER_PATH])),
+    system: systemFacts(await host.facts(SYSTEM_FACTS)),
     devices: await readDevices(ctx),
     bmc: await bmcFacts(ctx),
     failedUnits: await readFailedUnits(ctx),
@@ -84,13 +78,12 @@ async function foundK3s({ host }: StepContext): Promise<Told<FoundK3s>> {
 }
 
 async function ledgerFacts(ctx: StepContext): Promise<LedgerFacts> {
-  const holder = (await ctx.host.readFile(FENCE_FILE))?.trim().split(' ')[0] ?? null;
+  const holder = await ctx.host.holder();
   const state = await told(['OutputUnexpected'], () => readLedgerState(ctx.host));
   const server = (await readNote(ctx.host, NOTE_SERVER))?.[0] ?? null;
-  const holding = holder === '' ? null : holder;
-  if (!state.known) return { holder: holding, state: 'none', server, at: null, problem: state.problem };
+  if (!state.known) return { holder, state: 'none', server, at: null, problem: state.problem };
   return {
-    holder: holding,
+    holder,
     state: state.value?.state ?? 'none',
     server,
     at: state.value?.at ?? null,

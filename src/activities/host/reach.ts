@@ -5,7 +5,6 @@
 import { HELM_CHART_REF } from '../../domain/cluster/cozystack.js';
 import { appRef } from '../../domain/cluster/nested.js';
 import { answers, aptSources, endpoints, type Present } from '../../domain/preflight/endpoints.js';
-import { parseFactLines } from '../../domain/preflight/fact-lines.js';
 import type { ReachFacts } from '../../domain/preflight/facts.js';
 import { PHASE_NAMES } from '../../domain/run/phases.js';
 import { ProvisionError } from '../../ports/failure.js';
@@ -26,9 +25,8 @@ export async function readReach(ctx: StepContext, hasK3s: boolean): Promise<Reac
   const urls = [...new Set(asked.flatMap((endpoint) => endpoint.urls))];
   if (urls.length === 0) return { asked: 0, silent: [] };
   ctx.heartbeat(`asking ${urls.length} addresses`);
-  const parsed = parseFactLines(await host.script(REACH_FACTS, urls, { timeoutMs: ASK_TIMEOUT_MS }));
-  if (!parsed.ok) throw new ProvisionError('OutputUnexpected', parsed.problem);
-  const code = (url: string): string => parsed.value.text(`${urls.indexOf(url)}.code`) ?? '000';
+  const found = await host.facts(REACH_FACTS, urls, { timeoutMs: ASK_TIMEOUT_MS });
+  const code = (url: string): string => found.text(`${urls.indexOf(url)}.code`) ?? '000';
   const silent = asked.filter(({ urls: places, wanted }) => !places.some((url) => answers(code(url), wanted)));
   return {
     asked: asked.length,

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FENCE_FILE, LEDGER_DIR, LOCK_FILE, STATE_DIR, unitName } from '../../domain/host-layout.js';
 import { parseBootReading, type BootReading } from '../../domain/boot/reboot.js';
+import { parseFactLines, type FactLines } from '../../domain/preflight/fact-lines.js';
 import type { RunRef } from '../../domain/run/steps.js';
 import { ProvisionError } from '../../ports/failure.js';
 import { EVIDENCE_BYTES } from '../evidence.js';
@@ -86,6 +87,13 @@ export class RemoteHost {
   /** Runs a frozen script with arguments; it must succeed. */
   async script(script: string, args: readonly string[] = [], options: RunOptions = {}): Promise<string> {
     return this.must(['sh', '-c', script, 'gpu-provision', ...args], options);
+  }
+
+  /** What a fact script prints. Throws OutputUnexpected when it has no end. */
+  async facts(...script: Parameters<RemoteHost['script']>): Promise<FactLines> {
+    const parsed = parseFactLines(await this.script(...script));
+    if (!parsed.ok) throw new ProvisionError('OutputUnexpected', parsed.problem);
+    return parsed.value;
   }
 
   /** A file's text, or null when there is none. */
@@ -227,6 +235,12 @@ export class RemoteHost {
     ]);
     if (result.exitCode === EXIT_FENCED) throw new ProvisionError('HostLocked', result.stderr.trim());
     succeeded(['claim'], result);
+  }
+
+  /** The run that holds the host, or null. */
+  async holder(): Promise<string | null> {
+    const [run = ''] = ((await this.readFile(FENCE_FILE)) ?? '').trim().split(' ');
+    return run === '' ? null : run;
   }
 
   /** Gives the host back. */

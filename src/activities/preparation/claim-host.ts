@@ -9,17 +9,12 @@ import { NOTE_SERVER } from '../host/facts.js';
 import { noteOnce, readLedgerState, readNote, writeLedgerState } from '../host/ledger.js';
 import { openLedger } from '../host/open-ledger.js';
 
-async function holder(ctx: StepContext): Promise<string | null> {
-  const [run] = ((await ctx.host.readFile(FENCE_FILE)) ?? '').trim().split(' ');
-  return run === undefined || run === '' ? null : run;
-}
-
 /**
  * The run that holds the host and is lost: the workflow id is the lock, so that a second run of this server exists only when the first has
  * no history any more (terminated, reset, or another Temporal database). Throws HostLocked when that doesn't follow.
  */
 async function lostRun(ctx: StepContext): Promise<string | null> {
-  const run = await holder(ctx);
+  const run = await ctx.host.holder();
   if (run === null || run === ctx.run.id) return null;
   const [server] = (await readNote(ctx.host, NOTE_SERVER)) ?? [];
   if (server !== undefined && server !== ctx.spec.name)
