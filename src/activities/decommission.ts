@@ -21,7 +21,7 @@ import { readDevices } from './host/devices.js';
 import { undamagedCopy } from './host/known-good-copy.js';
 import { publishKnownGoodDefault, verifyKnownGoodDefault } from './host/known-good-default.js';
 import {
-  changedSinceCommit,
+  changedSince,
   isUndoneByIsolation,
   readCommitted,
   readLedgerState,
@@ -90,7 +90,8 @@ async function readPlan(ctx: StepContext): Promise<DecommissionState> {
   // Saved images are what is gone back to: one that is damaged is found before anything is undone.
   await isolationSteps['isolation.check-saved-images'].verify(ctx);
 
-  const entries = (await host.ledger()).filter(isUndoneByIsolation);
+  const everything = await host.ledger();
+  const entries = everything.filter(isUndoneByIsolation);
   const devices = await readDevices(ctx);
   const owned = new Set(entries.map(({ path }) => path));
   // The order of the keys is the order of the digest's JSON: don't sort, don't reorder.
@@ -101,7 +102,7 @@ async function readPlan(ctx: StepContext): Promise<DecommissionState> {
     paths: entries
       .filter(({ original, current }) => original?.sha256 !== current?.sha256)
       .map(({ path, current }) => ({ path, now: current?.sha256 ?? null })),
-    changedSince: await changedSinceCommit(host),
+    changedSince: changedSince(committed, everything),
     laterImages: (await imagesByKernel(host)).installed.filter((image) => !owned.has(image)),
     devices: spec.gpus.addresses.map((address) => ({
       address,

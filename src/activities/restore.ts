@@ -26,8 +26,9 @@ import { bootedCopy, currentCopy, undamagedCopy } from './host/known-good-copy.j
 import { checkCustomCfgIsRead, checkGrubScript } from './host/known-good-default.js';
 import {
   archiveLedger,
-  changedSinceCommit,
+  changedSince,
   isUndoneByIsolation,
+  readCommitted,
   readLedgerState,
   readOriginal,
 } from './host/ledger.js';
@@ -177,11 +178,12 @@ async function hadIommu({ host }: StepContext): Promise<boolean> {
 
 async function verifyRestored(ctx: StepContext, input: RestoredInput): Promise<RestoredFacts> {
   const problems: string[] = [];
-  const entries = (await ctx.host.ledger()).filter(isUndoneByIsolation);
+  const ledger = await ctx.host.ledger();
+  const entries = ledger.filter(isUndoneByIsolation);
   const images = entries.filter((e) => e.path.startsWith('/boot/initrd.img-'));
   const files = entries.filter((e) => !images.includes(e));
   const expected = files.filter((e) => !(input.customCfgStays === true && e.path === GRUB_CUSTOM_CFG));
-  const regenerated = (await changedSinceCommit(ctx.host)).includes(GRUB_CFG);
+  const regenerated = changedSince(await readCommitted(ctx.host), ledger).includes(GRUB_CFG);
   const differing = expected.filter((e) => !same(e) && !(regenerated && e.path === GRUB_CFG));
   for (const file of differing) problems.push(`${file.path} is not as before`);
   // Made anew, since somebody had made it anew: what counts is that it has lost what phase 4 added.

@@ -13,7 +13,7 @@ import { contextOf, reporting, type Adapters, type StepContext, type StepInput }
 import { NOTE_HELD, wantedImage } from './gpu-isolation.js';
 import { imagesByKernel, inspectImage, kernelOf } from './host/boot.js';
 import { undamagedCopy } from './host/known-good-copy.js';
-import { readCommitted, readLedgerState, readNote } from './host/ledger.js';
+import { readCommitted, readLedgerState, readNote, type Committed } from './host/ledger.js';
 import { notedBaseline } from './host/open-ledger.js';
 
 /** Whose the host is, and which boot it runs. What differs between two of these was not still while it was looked at. */
@@ -60,16 +60,17 @@ async function readBoot(ctx: StepContext): Promise<HostItems> {
     const item = drift('ledger', text, `start-provision --server ${server}`);
     return { committed: false, baseline: null, items: [item] };
   }
+  const committed = await readCommitted(ctx.host);
   return {
     committed: true,
     baseline: await notedBaseline(ctx.host),
     items: [
       ok('ledger', `run ${ledger.run} committed at ${ledger.at}`),
       await bootEntry(ctx),
-      ...(await committedFiles(ctx)),
+      ...(await committedFiles(ctx, committed)),
       ...(ctx.spec.boot.strategy === 'direct' ? [] : await knownGood(ctx)),
       await heldKernel(ctx),
-      ...(await laterKernels(ctx)),
+      ...(await laterKernels(ctx, committed)),
     ],
   };
 }
@@ -101,8 +102,7 @@ const FILES: readonly { readonly of: RegExp; readonly remedy: string }[] = [
   },
 ];
 
-async function committedFiles(ctx: StepContext): Promise<readonly VerifyItem[]> {
-  const committed = await readCommitted(ctx.host);
+async function committedFiles(ctx: StepContext, committed: Committed): Promise<readonly VerifyItem[]> {
   if (committed === null)
     return [ok('boot.file', 'committed by an older version, which noted no hashes to compare with')];
   const now = await ctx.host.hashFiles([...committed.keys()]);
@@ -165,8 +165,7 @@ async function heldKernel(ctx: StepContext): Promise<VerifyItem> {
 }
 
 /** Kernels without an image that was committed: installed since. */
-async function laterKernels(ctx: StepContext): Promise<readonly VerifyItem[]> {
-  const committed = await readCommitted(ctx.host);
+async function laterKernels(ctx: StepContext, committed: Committed): Promise<readonly VerifyItem[]> {
   if (committed === null) return [];
   const later = (await imagesByKernel(ctx.host)).installed.filter((image) => !committed.has(image));
   const items: VerifyItem[] = [];

@@ -34,7 +34,9 @@ export async function noteCommitted(host: RemoteHost): Promise<void> {
 }
 
 /** Hash by path, null for what was absent; null when nothing was committed, or by a version that did not note it. */
-export async function readCommitted(host: RemoteHost): Promise<ReadonlyMap<string, string | null> | null> {
+export type Committed = ReadonlyMap<string, string | null> | null;
+
+export async function readCommitted(host: RemoteHost): Promise<Committed> {
   const lines = await readNote(host, NOTE_COMMITTED);
   if (lines === null) return null;
   return new Map(
@@ -49,8 +51,14 @@ export async function readCommitted(host: RemoteHost): Promise<ReadonlyMap<strin
 /** Paths of phase 4 that are neither as it was committed nor as before: somebody changed them since. Empty where nothing was committed. */
 export async function changedSinceCommit(host: RemoteHost): Promise<readonly string[]> {
   const committed = await readCommitted(host);
+  // Reading the ledger hashes every image.
+  return committed === null ? [] : changedSince(committed, await host.ledger());
+}
+
+/** The same of what was read already. */
+export function changedSince(committed: Committed, entries: readonly LedgerEntry[]): readonly string[] {
   if (committed === null) return [];
-  return (await host.ledger())
+  return entries
     .filter(({ path, original, current }) => {
       const now = current?.sha256 ?? null;
       return committed.has(path) && committed.get(path) !== now && (original?.sha256 ?? null) !== now;
