@@ -3,39 +3,31 @@
  * the id of provisioning, so that the two exclude each other.
  * @module
  */
-import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { CancellationScope } from '@temporalio/workflow';
 import { decommissionDifference, decommissionQuestion, type DecommissionPlan } from '../domain/decommission.js';
 import type { DecommissionInput, RunStatus } from '../domain/run/messages.js';
 import type { Outcome } from '../domain/run/outcomes.js';
 import { stepsOf } from '../domain/run/steps.js';
 import { call } from './act.js';
-import { announce } from './announce.js';
 import { approved } from './approval.js';
-import { finish, outcomeFailure, release } from './ending.js';
+import { release, toTheEnd } from './ending.js';
 import { failureType, reportFailure, rethrowBug } from './failure.js';
 import { needsHands, restoreHost } from './restore-host.js';
 import { Run } from './run.js';
 import { Saga } from './saga.js';
 
-export async function decommissionServer(input: DecommissionInput): Promise<RunStatus> {
+export function decommissionServer(input: DecommissionInput): Promise<RunStatus> {
   const run = new Run({ ...input, phases: ['kubevirt', 'gpu-isolation'] }, 'decommission');
-  run.listen();
-  announce(run, 'started');
-  try {
-    await preflight(run);
-    await cordon(run);
-    const plan = await approvedPlan(run);
-    // A host that is half given back helps nobody: from here on it goes to the end, or waits for a person.
-    await CancellationScope.nonCancellable(() => giveBack(run, plan));
-    run.setOutcome('decommissioned');
-  } catch (error) {
-    rethrowBug(error);
-    await CancellationScope.nonCancellable(() => closeFailed(run, error));
-    throw isCancellation(error) ? error : outcomeFailure(run, error);
-  }
-  // A cancel that comes now comes too late.
-  await CancellationScope.nonCancellable(() => finish(run));
-  return run.status();
+  return toTheEnd(run, { go: () => decommission(run), closeFailed: (error) => closeFailed(run, error) });
+}
+
+async function decommission(run: Run): Promise<Outcome> {
+  await preflight(run);
+  await cordon(run);
+  const plan = await approvedPlan(run);
+  // A host that is half given back helps nobody: from here on it goes to the end, or waits for a person.
+  await CancellationScope.nonCancellable(() => giveBack(run, plan));
+  return 'decommissioned';
 }
 
 /** Looks before it takes the host. Throws Blocked, or HostLocked when another run has it. */
@@ -126,7 +118,6 @@ async function closeFailed(run: Run, error: unknown): Promise<void> {
     run.findings.push({ area: 'now', text: 'the GPUs stay isolated; nothing on the host was given back' });
   }
   run.setOutcome(outcomeOf(error, claimed));
-  await finish(run);
 }
 
 async function uncordon(run: Run): Promise<void> {

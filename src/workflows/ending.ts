@@ -1,13 +1,46 @@
 /**
- * How a run that changes a host ends, whatever it was for.
+ * How a run that changes a host begins and ends, whatever it is for.
  * @module
  */
-import { ApplicationFailure, allHandlersFinished, condition, isCancellation } from '@temporalio/workflow';
-import { OUTCOMES } from '../domain/run/outcomes.js';
+import {
+  ApplicationFailure,
+  CancellationScope,
+  allHandlersFinished,
+  condition,
+  isCancellation,
+} from '@temporalio/workflow';
+import type { RunStatus } from '../domain/run/messages.js';
+import { OUTCOMES, type Outcome } from '../domain/run/outcomes.js';
 import { call } from './act.js';
 import { announce, lastAnnouncements } from './announce.js';
 import { reportFailure, rethrowBug } from './failure.js';
 import type { Run } from './run.js';
+
+export interface Course {
+  /** What the run is for; the outcome when it goes well. */
+  readonly go: () => Promise<Outcome>;
+  /** After a failure or a cancel: leaves the host in a state that has a name, and sets the outcome. */
+  readonly closeFailed: (error: unknown) => Promise<void>;
+}
+
+/** Listens before anything else, and closes the workflow when its outcome is recorded and people are told. */
+export async function toTheEnd(run: Run, { go, closeFailed }: Course): Promise<RunStatus> {
+  run.listen();
+  announce(run, 'started');
+  try {
+    run.setOutcome(await go());
+  } catch (error) {
+    rethrowBug(error);
+    await CancellationScope.nonCancellable(async () => {
+      await closeFailed(error);
+      await finish(run);
+    });
+    throw isCancellation(error) ? error : outcomeFailure(run, error);
+  }
+  // A cancel that comes now comes too late.
+  await CancellationScope.nonCancellable(() => finish(run));
+  return run.status();
+}
 
 /** A host that can't be reached now keeps its fence: told, not a failure. The next start recognises and adopts it. */
 export async function release(run: Run): Promise<void> {
@@ -21,7 +54,7 @@ export async function release(run: Run): Promise<void> {
 }
 
 /** What closes the workflow: its type is the outcome, its details the last status. */
-export function outcomeFailure(run: Run, cause: unknown): ApplicationFailure {
+function outcomeFailure(run: Run, cause: unknown): ApplicationFailure {
   const outcome = run.outcome ?? 'incomplete';
   return ApplicationFailure.create({
     type: outcome,
@@ -33,7 +66,7 @@ export function outcomeFailure(run: Run, cause: unknown): ApplicationFailure {
 }
 
 /** Whoever sent a message has its answer, and people are told. */
-export async function finish(run: Run): Promise<void> {
+async function finish(run: Run): Promise<void> {
   announce(run, 'outcome');
   await lastAnnouncements(run);
   await condition(allHandlersFinished);

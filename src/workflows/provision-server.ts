@@ -8,8 +8,7 @@ import type { Outcome } from '../domain/run/outcomes.js';
 import { PHASES, phaseOf, type PhaseName } from '../domain/run/phases.js';
 import { lastingSteps, stepsOf } from '../domain/run/steps.js';
 import { call } from './act.js';
-import { announce } from './announce.js';
-import { finish, outcomeFailure, release } from './ending.js';
+import { release, toTheEnd } from './ending.js';
 import { approvedDisks } from './disk-gate.js';
 import { secondsOf } from './durations.js';
 import { keptFindings, provisionedFindings } from './findings.js';
@@ -20,32 +19,25 @@ import { Run, type Facts } from './run.js';
 import { Saga, runStep, takeOver, verifyStep } from './saga.js';
 
 // Not marked PINNED here: a server refuses the mark from workers that are not versioned; versioned workers set it as their default.
-export async function provisionServer(input: ProvisionInput): Promise<RunStatus> {
+export function provisionServer(input: ProvisionInput): Promise<RunStatus> {
   const run = new Run(input);
-  run.listen();
-  announce(run, 'started');
-  try {
-    await preflight(run);
-    await verifyLeftOut(run);
-    await claimHost(run);
-    await phase(run, 'node-preparation');
-    await phase(run, 'k3s');
-    if (run.selected('gpu-isolation')) await isolateGpus(run);
-    await phase(run, 'cozystack');
-    await phase(run, 'kubevirt');
-    await phase(run, 'nested-cluster');
-    await phase(run, 'acceptance');
-    run.findings = provisionedFindings(run);
-    await release(run);
-    run.setOutcome('provisioned');
-  } catch (error) {
-    rethrowBug(error);
-    await CancellationScope.nonCancellable(() => closeFailed(run, error));
-    throw isCancellation(error) ? error : outcomeFailure(run, error);
-  }
-  // A cancel that comes now comes too late.
-  await CancellationScope.nonCancellable(() => finish(run));
-  return run.status();
+  return toTheEnd(run, { go: () => provision(run), closeFailed: (error) => closeFailed(run, error) });
+}
+
+async function provision(run: Run): Promise<Outcome> {
+  await preflight(run);
+  await verifyLeftOut(run);
+  await claimHost(run);
+  await phase(run, 'node-preparation');
+  await phase(run, 'k3s');
+  if (run.selected('gpu-isolation')) await isolateGpus(run);
+  await phase(run, 'cozystack');
+  await phase(run, 'kubevirt');
+  await phase(run, 'nested-cluster');
+  await phase(run, 'acceptance');
+  run.findings = provisionedFindings(run);
+  await release(run);
+  return 'provisioned';
 }
 
 async function preflight(run: Run): Promise<void> {
@@ -182,7 +174,6 @@ async function closeFailed(run: Run, error: unknown): Promise<void> {
   else await release(run);
   run.findings.push(...keptFindings(run));
   run.setOutcome(outcome);
-  await finish(run);
 }
 
 /** Which of the closed set of outcomes a failure is. */
