@@ -3,17 +3,17 @@
  * Every worker of a site says the same, so rules take the maximum.
  * @module
  */
-import type { Client } from '@temporalio/client';
+import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import type { MetricMeter } from '@temporalio/common';
 import { ATTRIBUTE } from './client/known-run.js';
+import { gateOpenedAt, queryOf } from './client/list-runs.js';
 import { METRICS, meterName, type GaugeName, type LabelsOf } from './domain/run/metrics.js';
-import { QUERIES, SEARCH_ATTRIBUTES, WORKFLOW_TYPE, type RunStatus } from './domain/run/messages.js';
 import { PHASE_NAMES } from './domain/run/phases.js';
-import { QUESTION_RULES } from './domain/run/questions.js';
+import { kindOfQuestion, QUESTION_RULES } from './domain/run/questions.js';
 
 /** Of Prometheus the usual interval between two scrapes. */
 const EVERY_MS = 15_000;
-const QUERY_LIMIT_MS = 5_000;
+const CALL_LIMIT_MS = 5_000;
 const QUESTIONS = Object.keys(QUESTION_RULES);
 
 interface Collection {
@@ -65,18 +65,18 @@ function gaugesOf(meter: MetricMeter): SetGauge {
 async function collectSite(client: Client, site: string, openedAt: Map<string, number>, set: SetGauge): Promise<void> {
   const phases = new Map<string, number>(PHASE_NAMES.map((name) => [name, 0]));
   const ages = new Map<string, number[]>(QUESTIONS.map((kind) => [kind, []]));
-  const query = `WorkflowType="${WORKFLOW_TYPE}" AND ExecutionStatus="Running" AND ${SEARCH_ATTRIBUTES.site}="${site}"`;
   const open = new Set<string>();
-  for await (const { workflowId, runId, typedSearchAttributes: attributes } of client.workflow.list({ query })) {
+  for await (const run of client.workflow.list({ query: queryOf({ site }) })) {
+    const attributes = run.typedSearchAttributes;
     const phase = attributes.get(ATTRIBUTE.phase) ?? PHASE_NAMES[0];
     phases.set(phase, (phases.get(phase) ?? 0) + 1);
     const question = attributes.get(ATTRIBUTE.gate);
     if (question === undefined) continue;
-    const key = `${runId} ${question}`;
+    const key = `${run.runId} ${question}`;
     open.add(key);
-    const since = openedAt.get(key) ?? (await whenOpened(client, workflowId, runId, question)) ?? Date.now();
+    const since = openedAt.get(key) ?? (await whenOpened(client, run)) ?? Date.now();
     openedAt.set(key, since);
-    ages.get(kindOf(question))?.push((Date.now() - since) / 1_000);
+    ages.get(kindOfQuestion(question))?.push((Date.now() - since) / 1_000);
   }
   for (const key of openedAt.keys()) if (!open.has(key)) openedAt.delete(key);
   for (const [phase, count] of phases) set('gpu_provision_runs_open', count, { site, phase });
@@ -87,16 +87,11 @@ async function collectSite(client: Client, site: string, openedAt: Map<string, n
   set('gpu_provision_collected_timestamp_seconds', Date.now() / 1_000, { site });
 }
 
-/** `reboot#2` is a reboot, `parked:k3s` is parked. */
-const kindOf = (question: string): string => question.split(/[:#]/)[0] ?? question;
-
-/** Null when no worker answers for the run, or it has moved on: then its age counts from here. */
-async function whenOpened(client: Client, workflowId: string, runId: string, id: string): Promise<number | null> {
+/** Null when that cannot be told: then its age counts from here. */
+async function whenOpened(client: Client, run: WorkflowExecutionInfo): Promise<number | null> {
   try {
-    const status = await client.withDeadline(Date.now() + QUERY_LIMIT_MS, () =>
-      client.workflow.getHandle(workflowId, runId).query<RunStatus>(QUERIES.status),
-    );
-    return status.question?.id === id ? Date.parse(status.question.openedAt) : null;
+    const opened = await client.withDeadline(Date.now() + CALL_LIMIT_MS, () => gateOpenedAt(client, run));
+    return opened === null ? null : Date.parse(opened);
   } catch {
     return null;
   }

@@ -6,6 +6,7 @@
 import { formatWithOptions } from 'node:util';
 import type { LogEntry } from '@temporalio/worker';
 import { redactor } from './adapters/secrets/index.js';
+import { serverOfWorkflow } from './domain/run/messages.js';
 import { PHASE_NAMES, type PhaseName } from './domain/run/phases.js';
 import { stepsOf } from './domain/run/steps.js';
 import { plainJson, plainLines } from './domain/text/plain.js';
@@ -35,7 +36,7 @@ function jsonLine({ level, timestampNanos, message, meta = {} }: LogEntry): stri
     at: stampOf(timestampNanos),
     level,
     message,
-    server: server ?? serverOf(workflowId),
+    server: server ?? (typeof workflowId === 'string' ? serverOfWorkflow(workflowId) : undefined),
     run: runId,
     phase: phase ?? phaseOfActivity(step),
     step,
@@ -48,11 +49,6 @@ function jsonLine({ level, timestampNanos, message, meta = {} }: LogEntry): stri
 }
 
 const stampOf = (nanoseconds: bigint): string => new Date(Number(nanoseconds / 1_000_000n)).toISOString();
-
-/** `provision/h100-01` and `plan/h100-01`. */
-function serverOf(workflowId: unknown): string | undefined {
-  return typeof workflowId === 'string' ? /^(?:provision|plan)\/(.+)$/.exec(workflowId)?.[1] : undefined;
-}
 
 /** Of a step, its check or its undo; what belongs to no phase alone has none. */
 function phaseOfActivity(name: string | undefined): PhaseName | undefined {

@@ -3,7 +3,7 @@
  * @module
  */
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
-import { SEARCH_ATTRIBUTES, WORKFLOW_TYPE } from '../domain/run/messages.js';
+import { SEARCH_ATTRIBUTES, serverOfWorkflow, WORKFLOW_TYPE } from '../domain/run/messages.js';
 import type { ListedRun } from '../domain/run/view.js';
 import { ATTRIBUTE, knownRun, STATES } from './known-run.js';
 
@@ -32,7 +32,7 @@ export async function listRuns(client: Client, filter: ListFilter): Promise<read
       const workflow = STATES[run.status.name] ?? 'terminated';
       const asks = workflow === 'running' && known.gate !== null;
       return {
-        server: run.typedSearchAttributes.get(ATTRIBUTE.server) ?? run.workflowId.replace(/^provision\//, ''),
+        server: run.typedSearchAttributes.get(ATTRIBUTE.server) ?? serverOfWorkflow(run.workflowId) ?? run.workflowId,
         workflow,
         known,
         gateOpenedAt: asks ? await gateOpenedAt(client, run) : null,
@@ -52,7 +52,10 @@ export function queryOf({ all = false, site }: ListFilter): string {
 }
 
 /** The run's newest change of the attribute opened the question that is open. null where that is too long ago to be looked for. */
-async function gateOpenedAt(client: Client, { workflowId, runId }: WorkflowExecutionInfo): Promise<string | null> {
+export async function gateOpenedAt(
+  client: Client,
+  { workflowId, runId }: Pick<WorkflowExecutionInfo, 'workflowId' | 'runId'>,
+): Promise<string | null> {
   const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse({
     namespace: client.options.namespace,
     execution: { workflowId, runId },

@@ -26,6 +26,9 @@ export const VERIFY_WORKFLOW_TYPE = 'verifyServer';
 /** Of the schedule too; a run that the schedule starts has its time appended. */
 export const verifyWorkflowId = (server: string): string => `verify/${server}`;
 
+/** Whom a run or a plan is about, by its workflow id. */
+export const serverOfWorkflow = (id: string): string | undefined => /^(?:provision|plan)\/(.+)$/.exec(id)?.[1];
+
 /** Task queue of the workflows. */
 export const WORKFLOW_QUEUE = 'provision';
 /** Task queue of activities that change hosts of a site. */

@@ -47,6 +47,9 @@ export interface OpenQuestion {
   readonly reminders: number;
 }
 
+/** `reboot#2` is a reboot, `parked:cozystack` is parked. */
+export const kindOfQuestion = (id: string): string => id.split(/[:#]/)[0] ?? id;
+
 /** An answer as it arrives by signal or update. Field names are those people type in the Temporal UI. */
 export interface Decision {
   /** Id of the question; `reboot` is enough for the open reboot question. */

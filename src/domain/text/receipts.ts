@@ -2,7 +2,7 @@
  * Answers to a decision: `approved  …` or `refused   …`, in the same columns.
  * @module
  */
-import { type Choice, PAST, type Receipt } from '../run/questions.js';
+import { type Choice, kindOfQuestion, PAST, type Receipt } from '../run/questions.js';
 import { hang } from './layout.js';
 import { when } from './times.js';
 
@@ -23,7 +23,7 @@ export function renderReceipt(server: string, receipt: Receipt, now: string, wid
   const { gate, choice, digest, by, reason, at, duplicate } = receipt;
   const who = `by ${by} (asserted)${reason === '' ? '' : `, ${reason}`}`;
   const what = [server, gate, digest, who].filter((part) => part !== '').join(' ');
-  const next = (choice === 'approve' ? APPROVED[gate.split('#')[0] ?? ''] : undefined) ?? WHAT_NOW[choice];
+  const next = (choice === 'approve' ? APPROVED[kindOfQuestion(gate)] : undefined) ?? WHAT_NOW[choice];
   const then = duplicate ? `That was at ${when(at, now)}; nothing was done again.` : next;
   return verb(PAST[choice], `${what}. ${then}`, width);
 }
