@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { BadOption, BENCHES, parseOptions } from './options.js';
+import { BadOption } from '../lab/tools/options.js';
+import { BENCHES, parseOptions } from './options.js';
 
 describe('options of the benchmark', () => {
   it('are everything, five times, when nothing is said', () => {

@@ -2,7 +2,7 @@
  * What may stand after `npm run bench --`.
  * @module
  */
-import { parseArgs } from 'node:util';
+import { BadOption, FLAG, optionValues } from '../lab/tools/options.js';
 
 export const BENCHES = ['overhead', 'whole-run', 'waiting', 'memory'] as const;
 export type BenchName = (typeof BENCHES)[number];
@@ -19,11 +19,6 @@ export interface BenchOptions {
   readonly help: boolean;
 }
 
-/** Bad input: the message is for the person at the terminal. */
-export class BadOption extends Error {
-  override readonly name = 'BadOption';
-}
-
 export const USAGE = `npm run bench -- [--runs N] [--waiting N] [--only NAME]... [--json] [--write FILE]
 
   --runs N      how often a run is measured, default 5
@@ -34,23 +29,14 @@ export const USAGE = `npm run bench -- [--runs N] [--waiting N] [--only NAME]...
 `;
 
 export function parseOptions(argv: readonly string[]): BenchOptions {
-  const flag = { type: 'boolean', default: false } as const;
-  let values;
-  try {
-    ({ values } = parseArgs({
-      args: [...argv],
-      options: {
-        runs: { type: 'string', default: '5' },
-        only: { type: 'string', multiple: true, default: [...BENCHES] },
-        waiting: { type: 'string', default: '1000' },
-        json: flag,
-        write: { type: 'string' },
-        help: { ...flag, short: 'h' },
-      },
-    }));
-  } catch (error) {
-    throw new BadOption(error instanceof Error ? error.message : String(error));
-  }
+  const values = optionValues(argv, {
+    runs: { type: 'string', default: '5' },
+    only: { type: 'string', multiple: true, default: [...BENCHES] },
+    waiting: { type: 'string', default: '1000' },
+    json: FLAG,
+    write: { type: 'string' },
+    help: { ...FLAG, short: 'h' },
+  });
   return {
     runs: count('--runs', values.runs),
     waiting: count('--waiting', values.waiting),

@@ -55,17 +55,7 @@ async function withServer<T>(
     const bmc = await startBmcOf(host, BMC_LOGIN);
     try {
       const folder = await openDemoFolder(path);
-      await writeInventory(folder, {
-        name,
-        serial: host.serial,
-        sshPort: host.ssh.port,
-        bmcUrl: bmc.url,
-        bmcFingerprint: bmc.tlsFingerprint,
-        bmcCredentials: `${BMC_LOGIN.user}:${BMC_LOGIN.password}`,
-        clientKey: rack.clientKey,
-        knownHosts: rack.knownHosts,
-        durations: DURATIONS,
-      });
+      await writeInventory(folder, { rack, host, bmc, bmcLogin: BMC_LOGIN, durations: DURATIONS });
       return await body(host, folder.inventory);
     } finally {
       await bmc.close();

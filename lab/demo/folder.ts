@@ -5,9 +5,11 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import type { BmcOptions, SimulatedBmc } from '../rack/bmc/index.js';
+import type { Rack, SimulatedHost } from '../rack/index.js';
 import { DATA_DISK } from '../rack/options.js';
 import type { DemoDurations } from './faults.js';
-import { BadOption } from './options.js';
+import { BadOption } from '../tools/options.js';
 
 export interface DemoFolder {
   readonly path: string;
@@ -53,16 +55,10 @@ function isAlive(pid: number): boolean {
 }
 
 export interface DemoServer {
-  readonly name: string;
-  readonly serial: string;
-  readonly sshPort: number;
-  readonly bmcUrl: string;
-  /** `sha256:…` */
-  readonly bmcFingerprint: string;
-  /** `user:password` */
-  readonly bmcCredentials: string;
-  readonly clientKey: string;
-  readonly knownHosts: string;
+  readonly rack: Rack;
+  readonly host: SimulatedHost;
+  readonly bmc: SimulatedBmc;
+  readonly bmcLogin: BmcOptions['credentials'];
   readonly durations: DemoDurations;
 }
 
@@ -70,16 +66,17 @@ export const SITE = 'demo';
 
 /** Private files are 0600: the loader looks. */
 export async function writeInventory(folder: DemoFolder, server: DemoServer): Promise<void> {
-  await writeFile(join(folder.path, 'id_ed25519'), server.clientKey, { mode: 0o600 });
-  await writeFile(join(folder.path, 'bmc-credentials'), server.bmcCredentials, { mode: 0o600 });
-  await writeFile(join(folder.path, 'known_hosts'), server.knownHosts);
+  const { rack, bmcLogin } = server;
+  await writeFile(join(folder.path, 'id_ed25519'), rack.clientKey, { mode: 0o600 });
+  await writeFile(join(folder.path, 'bmc-credentials'), `${bmcLogin.user}:${bmcLogin.password}`, { mode: 0o600 });
+  await writeFile(join(folder.path, 'known_hosts'), rack.knownHosts);
   // In quotes, as the loader asks for PCI addresses.
   const yaml = stringify(inventoryOf(server), { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN' });
   await writeFile(folder.inventory, `# Written by the demo. A real one: examples/inventory.yaml\n${yaml}`);
 }
 
 /** As in the field, except for the durations. */
-function inventoryOf(server: DemoServer): object {
+function inventoryOf({ host, bmc, durations }: DemoServer): object {
   return {
     site: SITE,
     clusters: {
@@ -101,22 +98,22 @@ function inventoryOf(server: DemoServer): object {
     defaults: {
       ssh: { user: 'ubuntu', key: 'file:./id_ed25519', knownHosts: 'file:./known_hosts' },
       boot: {
-        deadMan: server.durations.deadMan,
+        deadMan: durations.deadMan,
         settle: '2s',
         verify: '36s',
         approval: { expires: '1h', reminder: '10m' },
-        ladder: { wait: server.durations.wait, look: '3s', graceful: '3s', powerCycle: '30s' },
+        ladder: { wait: durations.wait, look: '3s', graceful: '3s', powerCycle: '30s' },
       },
     },
     servers: {
-      [server.name]: {
+      [host.name]: {
         cluster: 'demo-a',
         role: 'server',
         address: '127.0.0.1',
         nodeIP: '192.0.2.11',
-        ssh: { port: server.sshPort },
-        serial: server.serial,
-        bmc: { redfish: server.bmcUrl, tls: server.bmcFingerprint, credentials: 'file:./bmc-credentials' },
+        ssh: { port: host.ssh.port },
+        serial: host.serial,
+        bmc: { redfish: bmc.url, tls: bmc.tlsFingerprint, credentials: 'file:./bmc-credentials' },
         gpus: {
           id: '10de:2330',
           addresses: ['0a:00.0', '18:00.0', '3b:00.0', '44:00.0', '87:00.0', '90:00.0', 'b8:00.0', 'c1:00.0'],

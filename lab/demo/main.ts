@@ -14,7 +14,8 @@ import { ToolUnavailable } from '../tools/tool.js';
 import { attend } from './attend.js';
 import { DEMO_FAULTS, DURATIONS } from './faults.js';
 import { openDemoFolder, SITE, writeInventory, type DemoFolder } from './folder.js';
-import { BadOption, parseOptions, USAGE, type DemoOptions } from './options.js';
+import { BadOption } from '../tools/options.js';
+import { parseOptions, USAGE, type DemoOptions } from './options.js';
 import { demoEnv, MAIN, runStartProvision, startWorker, writeReport } from './programs.js';
 import { resultOf } from './result.js';
 
@@ -76,14 +77,10 @@ async function run(
   onEnd(() => bmc.close());
   report(`rack       ${SERVER}: ssh ${host.ssh.host}:${host.ssh.port}, BMC ${bmc.url}, 8 simulated H100`);
   await writeInventory(folder, {
-    name: SERVER,
-    serial: SERIAL,
-    sshPort: host.ssh.port,
-    bmcUrl: bmc.url,
-    bmcFingerprint: bmc.tlsFingerprint,
-    bmcCredentials: `${BMC_LOGIN.user}:${BMC_LOGIN.password}`,
-    clientKey: rack.clientKey,
-    knownHosts: rack.knownHosts,
+    rack,
+    host,
+    bmc,
+    bmcLogin: BMC_LOGIN,
     durations: { ...DURATIONS, ...fault?.durations },
   });
 

@@ -2,7 +2,7 @@
  * What may stand after `npm run demo --`.
  * @module
  */
-import { parseArgs } from 'node:util';
+import { BadOption, FLAG, optionValues } from '../tools/options.js';
 import { DEMO_FAULTS, type DemoFault } from './faults.js';
 
 export interface DemoOptions {
@@ -17,11 +17,6 @@ export interface DemoOptions {
   readonly fault: DemoFault | null;
 }
 
-/** Bad input: the message is for the person at the terminal. */
-export class BadOption extends Error {
-  override readonly name = 'BadOption';
-}
-
 export const USAGE = `npm run demo -- [--yes] [--exit] [--json] [--fault NAME] [--list-faults]
 
   --yes           approve the reboot by itself
@@ -32,23 +27,14 @@ export const USAGE = `npm run demo -- [--yes] [--exit] [--json] [--fault NAME] [
 `;
 
 export function parseOptions(argv: readonly string[]): DemoOptions {
-  const flag = { type: 'boolean', default: false } as const;
-  let values;
-  try {
-    ({ values } = parseArgs({
-      args: [...argv],
-      options: {
-        yes: flag,
-        exit: flag,
-        json: flag,
-        'list-faults': flag,
-        help: { ...flag, short: 'h' },
-        fault: { type: 'string' },
-      },
-    }));
-  } catch (error) {
-    throw new BadOption(error instanceof Error ? error.message : String(error));
-  }
+  const values = optionValues(argv, {
+    yes: FLAG,
+    exit: FLAG,
+    json: FLAG,
+    'list-faults': FLAG,
+    help: { ...FLAG, short: 'h' },
+    fault: { type: 'string' },
+  });
   const { yes, exit, json, help, fault: name } = values;
   return { yes, exit, json, help, listFaults: values['list-faults'], fault: name === undefined ? null : faultOf(name) };
 }
