@@ -10,6 +10,7 @@ import type { Outcome } from '../../src/domain/run/outcomes.js';
 import { type Phase, type PhaseName } from '../../src/domain/run/phases.js';
 import { stepsOf, type Step } from '../../src/domain/run/steps.js';
 import { Site } from '../integration/rig.js';
+import { MortalTemporal } from '../support/mortal-temporal.js';
 import type { ProvisionRun } from '../support/provision-run.js';
 import { answer, attend } from './attend.js';
 import { stepsHit, type Cell } from './cell.js';
@@ -19,7 +20,6 @@ import { endOf, hasCheck, LAST_STEP_FAILS } from './faults.js';
 import { FaultyActivities } from './faulty-activities.js';
 import { optionsOf, type HostsBefore } from './hosts-before.js';
 import { HEARTBEAT_MEMO } from './short-times.js';
-import { MortalTemporal } from './mortal-temporal.js';
 import { MortalWorkers } from './mortal-workers.js';
 
 /** A busy machine may keep a step that is alive from saying so for seconds. */
@@ -81,7 +81,8 @@ export function surroundingsOf(site: Site, run: ProvisionRun, temporal: MortalTe
     cancelRun: async () => void (await run.handle.cancel()),
     restartTemporal: async () => {
       if (temporal === null) throw new Error('this lane has no Temporal server of its own');
-      await temporal.killAndRestart();
+      await temporal.kill();
+      await temporal.startAgain();
     },
   };
 }

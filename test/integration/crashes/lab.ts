@@ -2,12 +2,9 @@
  * The built product, a Temporal that keeps its runs in a file, and sites that are served by processes.
  * @module
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { startTemporal, type TemporalServer } from '../../../lab/tools/start-temporal.js';
 import { BuiltProduct } from '../../support/built-product.js';
+import { MortalTemporal } from '../../support/mortal-temporal.js';
 import { Site, type SiteOptions } from '../rig.js';
 import { Traveller } from './journey.js';
 import type { Journey } from './points.js';
@@ -25,34 +22,28 @@ const PATIENT = {
 
 export class CrashLab {
   private constructor(
-    private readonly folder: string,
     private readonly product: BuiltProduct,
-    private temporal: TemporalServer,
+    private readonly temporal: MortalTemporal,
     /** For workers whose calls to Temporal are held. */
     readonly proxy: TemporalProxy,
   ) {}
 
   static async start(): Promise<CrashLab> {
-    const folder = await mkdtemp(join(tmpdir(), 'gpu-provision-crashes-'));
-    const [product, temporal] = await Promise.all([
-      BuiltProduct.build({ bundles: true }),
-      startTemporal({ dbFile: join(folder, 'temporal.db') }),
-    ]);
-    return new CrashLab(folder, product, temporal, await TemporalProxy.start(temporal.address));
+    const [product, temporal] = await Promise.all([BuiltProduct.build({ bundles: true }), MortalTemporal.start()]);
+    return new CrashLab(product, temporal, await TemporalProxy.start(temporal.address));
   }
 
   get address(): string {
     return this.temporal.address;
   }
 
-  /** SIGKILL; then the same file, at the same port. */
+  /** SIGKILL. */
   async killTemporal(): Promise<void> {
     await this.temporal.kill();
   }
 
   async startTemporal(): Promise<void> {
-    const port = Number(this.temporal.address.split(':')[1]);
-    this.temporal = await startTemporal({ dbFile: join(this.folder, 'temporal.db'), port });
+    await this.temporal.startAgain();
   }
 
   /** Gone when the test is; so are the sites. */
@@ -79,6 +70,5 @@ export class CrashLab {
     await this.proxy.close();
     await this.temporal.stop();
     await this.product.remove();
-    await rm(this.folder, { recursive: true });
   }
 }

@@ -1,5 +1,5 @@
 /**
- * A Temporal server of a lane's own, which is killed and started again on what it had stored.
+ * A Temporal server of its own for whoever kills it: it starts again on what it had stored, at the same address.
  * @module
  */
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -22,10 +22,14 @@ export class MortalTemporal {
     return this.server.address;
   }
 
-  /** Resolves when it answers again, at the same address. */
-  async killAndRestart(): Promise<void> {
-    const { address } = this;
+  /** SIGKILL. */
+  async kill(): Promise<void> {
     await this.server.kill();
+  }
+
+  /** Resolves when it answers again. */
+  async startAgain(): Promise<void> {
+    const { address } = this;
     this.server = await startTemporal({
       dbFile: join(this.folder, 'temporal.db'),
       port: Number(address.split(':')[1]),
