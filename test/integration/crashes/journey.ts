@@ -41,6 +41,13 @@ export class Traveller {
     this.end = this.run.until(({ outcome }) => outcome !== null).then(() => this.run.end());
     // Whoever waits for it gets the error.
     this.end.catch(() => undefined);
+    this.arm();
+  }
+
+  private arm(): void {
+    const point = this.journey.points[this.next];
+    this.stand = point === undefined ? null : new Stand();
+    if (this.stand !== null) point?.stop({ site: this.site, run: this.run, proxy: this.proxy }, this.stand.here);
   }
 
   /** Answers the question when it is asked, unless a point is still there. */
@@ -59,12 +66,9 @@ export class Traveller {
 
   /** Resolves to the point where the run stands; null when it has been at all of them. */
   async arrive(): Promise<string | null> {
+    const { stand } = this;
     const point = this.journey.points[this.next];
-    if (point === undefined) return null;
-    const stand = new Stand();
-    this.stand = stand;
-    const { site, run, proxy } = this;
-    point.stop({ site, run, proxy }, stand.here);
+    if (point === undefined || stand === null) return null;
     const early = this.end.then((status) => {
       throw new Error(`never reached: ${point.name}\n${story(status)}`);
     });
@@ -74,11 +78,14 @@ export class Traveller {
 
   /** What stood goes on, after the crash. */
   goOn(crashedAt: number): void {
+    const { stand } = this;
     const point = this.journey.points[this.next];
     if (point === undefined) return;
     this.note(point.name, crashedAt);
     this.next += 1;
-    this.stand?.release();
+    // Before the run moves: it may be past the next point by the time that a test asks for it.
+    this.arm();
+    stand?.release();
   }
 
   /** That something was killed, cut or stopped then. */
