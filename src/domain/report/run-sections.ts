@@ -2,7 +2,7 @@
  * What the run did and decided, as parts of the page.
  * @module
  */
-import type { RunStatus } from '../run/messages.js';
+import type { PhaseStatus, RunStatus, StepStatus } from '../run/messages.js';
 import { OUTCOMES } from '../run/outcomes.js';
 import { phaseOf } from '../run/phases.js';
 import { summaryLines } from '../text/summary.js';
@@ -46,28 +46,18 @@ export function phases({ phases: all }: RunStatus): Content {
     table({
       caption: 'Phases',
       head: ['phase', 'state', 'began', 'took', 'result'],
-      rows: begun.map(({ name, state, startedAt, seconds, summary: text }) => [
-        `${phaseOf(name).number} ${phaseOf(name).title}`,
-        badge(state),
-        moment(startedAt),
-        seconds === null ? null : stopwatch(seconds),
-        text,
-      ]),
+      rows: begun.map((phase) => [`${phaseOf(phase.name).number} ${phaseOf(phase.name).title}`, ...course(phase)]),
     }),
     table({
       caption: 'Steps',
       head: ['step', 'state', 'began', 'took', 'result'],
-      rows: begun.flatMap(({ steps }) =>
-        steps.map(({ name, state, startedAt, seconds, summary: text }) => [
-          code(name),
-          badge(state),
-          moment(startedAt),
-          seconds === null ? null : stopwatch(seconds),
-          text,
-        ]),
-      ),
+      rows: begun.flatMap(({ steps }) => steps.map((step) => [code(step.name), ...course(step)])),
     }),
   ];
+}
+
+function course({ state, startedAt, seconds, summary: text }: PhaseStatus | StepStatus): readonly Content[] {
+  return [badge(state), moment(startedAt), seconds === null ? null : stopwatch(seconds), text];
 }
 
 export function decisions({ decisions: receipts, question, waitedSeconds }: RunStatus): Content {
