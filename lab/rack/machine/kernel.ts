@@ -2,6 +2,7 @@
  * One boot of a host: everything that is gone with the next one. Processes, tmpfs, loaded modules, driver bindings, sysctls.
  * @module
  */
+import { setMaxListeners } from 'node:events';
 import { directory, file } from '../disk/entry.js';
 import { FileSystem, type Mount } from '../disk/file-system.js';
 import { DerivedVolume, MemoryVolume, type Volume } from '../disk/volume.js';
@@ -31,8 +32,8 @@ export class Kernel {
   readonly modules = new Map<string, { name: string; size: number; usedBy: Set<string> }>();
   readonly processes = new Map<number, Process>();
   readonly sysctls = new Map<string, string>(DEFAULT_SYSCTLS);
-  /** Ends with the boot. */
-  readonly life = new AbortController();
+  /** Ends with the boot, and with it whatever process, connection or timer waits for that. */
+  readonly life = endOfManyThings();
   readonly locks = new Locks();
   systemd: SystemManager | null = null;
   /** A kernel loaded by kexec, which a reboot then starts instead of the firmware. */
@@ -294,4 +295,11 @@ export function modprobeConfig(fs: FileSystem): readonly (readonly string[])[] {
       .filter((line) => line.trim() !== '' && !line.startsWith('#'))
       .map((line) => line.trim().split(/\s+/)),
   );
+}
+
+/** A controller that Node does not take for leaking because many listen to it. */
+function endOfManyThings(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
 }
