@@ -62,7 +62,7 @@ export const kubevirtSteps = {
         if (permits(devices(object), wanted)) continue;
         const { resourceVersion } = object.metadata;
         await cluster.mergePatch(ref, {
-          ...patch(withDevice(devices(object), wanted)),
+          ...patch(object, withDevice(devices(object), wanted)),
           metadata: { resourceVersion, annotations: { [PERMITTED_BY]: ctx.run.id } },
         });
       }
@@ -110,7 +110,7 @@ export async function withdrawGpus(
     const object = await cluster.get(ref);
     if (object === null || !isOf(object.metadata.annotations?.[PERMITTED_BY])) continue;
     await cluster.mergePatch(ref, {
-      ...patch(withoutDevice(devices(object), wanted)),
+      ...patch(object, withoutDevice(devices(object), wanted)),
       metadata: { resourceVersion: object.metadata.resourceVersion, annotations: { [PERMITTED_BY]: null } },
     });
     if (permits(devices(await required(cluster, ref)), wanted))

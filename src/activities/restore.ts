@@ -48,6 +48,11 @@ export interface RestoredInput extends StepInput {
   readonly customCfgStays?: boolean;
 }
 
+export interface TakenOver extends WithArtifacts {
+  /** The ledger is the one with which an earlier run committed: this run has not begun to stage. */
+  readonly committed?: boolean;
+}
+
 /** What is known of an undo reboot that ended in known-good. */
 export interface FellBack {
   /** GRUB has consumed the order: the ordinary entry was tried. */
@@ -66,7 +71,7 @@ export interface RestoredFacts {
 
 export interface RestoreActivities {
   /** With a raised epoch: fences older activities out and waits until no unit of the run is at work. Then keeps what failed boots have said. */
-  'restore.take-over'(input: TakeOverInput): Promise<WithArtifacts>;
+  'restore.take-over'(input: TakeOverInput): Promise<TakenOver>;
   /** Publishes a custom.cfg whose one-shot is the host's own default, and whose default is known-good. */
   'restore.publish-ordinary-once'(input: StepInput): Promise<string>;
   /** Disarms after an undo reboot, whichever boot it ended in. */
@@ -86,7 +91,7 @@ export function restoreActivities(adapters: Adapters): RestoreActivities {
           await host.claim();
           await host.drainUnits();
           if (input.stagedIn !== null) await keepBootJournals(host, evidence, input.stagedIn);
-          return {};
+          return { committed: (await readLedgerState(host))?.state === 'committed' };
         });
       }),
     'restore.publish-ordinary-once': (input) => reporting(() => publishOrdinaryOnce(contextOf(adapters, input))),

@@ -18,6 +18,13 @@ import { needsHands, restoreHost, type Staged } from './restore-host.js';
 import type { Run } from './run.js';
 import { Saga } from './saga.js';
 
+/** Known-good is the default since phase 2, whose packages may have rebuilt images: undone also where this phase fails before these steps. */
+const SINCE_PREPARATION: ReadonlySet<string> = new Set([
+  'isolation.hold-kernel',
+  'isolation.publish-known-good-default',
+  'isolation.check-saved-images',
+]);
+
 export async function isolateGpus(run: Run): Promise<void> {
   const { spec } = run.input;
   run.beginPhase('gpu-isolation');
@@ -27,6 +34,7 @@ export async function isolateGpus(run: Run): Promise<void> {
 
   const trial = spec.boot.strategy === 'known-good' ? trialToken(run.id) : null;
   const staged: Staged = { saga: new Saga(run), bootId: null, approved: false, trial };
+  staged.saga.adopt(stepsOf('gpu-isolation').filter(({ name }) => SINCE_PREPARATION.has(name)));
   try {
     for (const step of stepsOf('gpu-isolation')) await staged.saga.step(step);
     run.cordonedAt = await cordon(run);

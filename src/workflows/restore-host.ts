@@ -48,7 +48,10 @@ async function attemptRestore(run: Run, staged: Staged): Promise<void> {
   );
   if (here.bootId === null) throw fail('BootFailed', `the host can't be reached: ${here.kind} (${here.evidence})`);
 
-  await takeOver(run, staged.bootId);
+  const { committed } = await takeOver(run, staged.bootId);
+  // Its first step opens the ledger anew. What an earlier run committed is not this one's to undo.
+  if (committed === true && !staged.approved)
+    return run.event('undo', 'nothing was staged; the host is as this run found it');
   staged.undoneIn ??= here.bootId;
   await staged.saga.unwind((step) => !isLast(step));
 

@@ -3,7 +3,7 @@
  * @module
  */
 import type { StepInput } from '../activities/define-step.js';
-import type { WithArtifacts } from '../domain/run/artifacts.js';
+import type { TakenOver } from '../activities/restore.js';
 import type { Step, StepName, StepResult } from '../domain/run/steps.js';
 import { call } from './act.js';
 import { factsOf, reportFailure } from './failure.js';
@@ -46,9 +46,10 @@ export async function verifyStep(run: Run, step: Step): Promise<StepResult> {
  * From here on nothing that was started before may change the host: call before the first undo.
  * @param stagedIn Boot in which a reboot was staged; the journals of the boots since then are kept as evidence.
  */
-export async function takeOver(run: Run, stagedIn: string | null = null): Promise<void> {
+export async function takeOver(run: Run, stagedIn: string | null = null): Promise<TakenOver> {
   run.epoch += 1;
-  const kept = await call(
+  // A run that a worker of an earlier version served has no answer here.
+  const taken: TakenOver | null = await call(
     'restore.take-over',
     { ...run.step, stagedIn },
     {
@@ -57,8 +58,8 @@ export async function takeOver(run: Run, stagedIn: string | null = null): Promis
       summary: 'raise the fence, wait for units of this run, keep the journals of failed boots',
     },
   );
-  // A run that a worker of an earlier version served has no answer here.
-  run.keep((kept as WithArtifacts | null)?.artifacts);
+  run.keep(taken?.artifacts);
+  return taken ?? {};
 }
 
 export class Saga {

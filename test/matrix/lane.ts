@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { inject } from 'vitest';
 import type { RunStatus } from '../../src/domain/run/messages.js';
 import type { Outcome } from '../../src/domain/run/outcomes.js';
-import { type Phase, type PhaseName } from '../../src/domain/run/phases.js';
+import { PHASE_NAMES, type Phase, type PhaseName } from '../../src/domain/run/phases.js';
 import { stepsOf, type Step } from '../../src/domain/run/steps.js';
 import { Site } from '../integration/rig.js';
 import { MortalTemporal } from '../support/mortal-temporal.js';
@@ -223,11 +223,12 @@ class Lane {
     const before = hostManifest(this.site);
     const status = await this.tried();
     if (typeof status === 'string') return [`a second run: ${status}`];
-    // What is accepted is proven anew.
+    // What is accepted is proven anew, and after a power cut what runs in the cluster is waited for once more.
+    const waits = new Set(PHASE_NAMES.flatMap((phase) => stepsOf(phase).filter(isWait)).map((step) => step.name));
     const changed = status.phases
       .filter(({ name }) => name !== 'acceptance')
       .flatMap(({ steps }) => steps)
-      .filter(({ name, state }) => state !== 'unchanged' && hasCheck(name))
+      .filter(({ name, state }) => state !== 'unchanged' && hasCheck(name) && !waits.has(name))
       .map(({ name, summary }) => `a second run changes: ${name}: ${summary}`);
     const ends = status.outcome === 'provisioned' ? [] : [`a second run: ${says(status)}`];
     return [
@@ -238,4 +239,5 @@ class Lane {
   }
 }
 
+const isWait = ({ policy }: Step): boolean => policy === 'cluster-wait';
 const says = (status: RunStatus): string => `${status.outcome}: ${status.failure?.message ?? ''}`;

@@ -17,6 +17,8 @@ export interface Work {
   readonly name: string;
   readonly input: StepInput;
   readonly beganMs: number;
+  /** Another key answered when it began. What began before goes on where it began. */
+  readonly withForeignKey: boolean;
   state: 'running' | 'ended' | 'lost';
   /** What it answered, or the error. */
   value: unknown;

@@ -68,7 +68,7 @@ export class Invariants {
     const { name } = work;
     this.changes += 1;
     this.hold('S3', closed === null || mayBeLate(name, host), `${name} acted after the run had ended`);
-    this.hold('S7', host.keyMatches, `${name} acted on a host with another key`);
+    this.hold('S7', !work.withForeignKey, `${name} acted on a host with another key`);
     const { run } = work.input;
     // A unit began before, and is waited for.
     const late = host.activity(name).kind !== 'unit' && host.fence?.id === run.id && run.epoch < host.fence.epoch;
@@ -153,8 +153,11 @@ export class Invariants {
 
   /** The phase that failed takes back what its table says; isolation is all or nothing. */
   private incomplete(host: SimulatedHost, { failure, phases }: RunStatus, told: boolean): void {
-    // What a lost run left is found again by the next one.
-    if (!host.committed && host.abandonedRun === null)
+    // What a lost run left is found again by the next one; what preparation made the default stays with it.
+    const isolationBegan = phases.some(
+      ({ name, state }) => name === 'gpu-isolation' && state !== 'pending' && state !== 'skipped',
+    );
+    if (!host.committed && host.abandonedRun === null && isolationBegan)
       this.hold('S3', manifest(host) === this.before, `incomplete with ${manifest(host)}`);
     const phase = phases.find(({ state, name }) => state === 'failed' && name === failure?.phase)?.name;
     if (phase === undefined || told) return;

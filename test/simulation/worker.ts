@@ -177,8 +177,9 @@ export class SimulatedWorker implements ActivityWorker {
 
   /** Raises the fence under the lock, then lets units end. */
   private *takeOver(task: Task, self: RunningAttempt): Program {
-    yield* this.command(task, self, () => this.host.apply(task.name, task.input));
-    return yield* this.drained(task);
+    const taken = yield* this.command(task, self, () => this.host.apply(task.name, task.input));
+    yield* this.drained(task);
+    return taken;
   }
 
   private begin({ name, input }: Task): Work {
@@ -186,6 +187,7 @@ export class SimulatedWorker implements ActivityWorker {
       name,
       input,
       beganMs: this.clock.nowMs,
+      withForeignKey: !this.host.keyMatches,
       state: 'running',
       value: undefined,
       error: undefined,

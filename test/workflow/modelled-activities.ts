@@ -75,7 +75,8 @@ function take(world: World, name: string, input: StepInput): StepResult {
   if (name === 'preflight.check') return { changed: false, summary: '38 checks, 2 warnings', facts: FACTS };
   if (name === 'preparation.claim-host') world.claim(input.run);
   if (name === 'cozystack.create-pool') takeDisks(world, input);
-  if (name === 'isolation.build-images') world.imagesRebuilt = true;
+  // Packages do it by their triggers.
+  if (name === 'preparation.install-packages' || name === 'isolation.build-images') world.imagesRebuilt = true;
   // An order that an interrupted arm left must not find the new menu.
   if (name === 'isolation.publish-trial-entry') world.armed = false;
   const changed = !world.staged.has(name);
@@ -98,7 +99,10 @@ function undo(world: World, name: string): StepResult {
     world.staged.delete('isolation.build-images');
   }
   if (name === 'isolation.publish-trial-entry') world.armed = false;
-  if (name === 'isolation.publish-known-good-default') world.ordinaryOnce = false;
+  if (name === 'isolation.publish-known-good-default') {
+    world.ordinaryOnce = false;
+    world.staged.delete('preparation.publish-known-good-default');
+  }
   return { changed: true, summary: 'undone' };
 }
 
@@ -210,6 +214,8 @@ function ownActivities(
           .isolationSteps()
           .filter((name) => !world.foreign.has(name) && !stays.some((step) => name === `isolation.${step}`));
         if (left.length > 0) throw failure('RestoreNotVerified', `still there: ${left.join(', ')}`);
+        if (input.customCfgStays !== true && world.defaultEntry() === 'known-good')
+          throw failure('RestoreNotVerified', 'custom.cfg is not as before');
         if (world.armed) throw failure('RestoreNotVerified', 'a trial is still armed in grubenv');
         if (world.entry === 'trial' || world.entry === 'generated' || (input.rebooted && world.entry !== 'default'))
           throw failure('RestoreNotVerified', `the host runs ${world.entry}`);

@@ -8,6 +8,7 @@ import { activityInfo } from '@temporalio/activity';
 import type { StepInput } from '../../src/activities/define-step.js';
 import type { AllActivities } from '../../src/activities/index.js';
 import type { RebootInput } from '../../src/activities/reboot.js';
+import type { TakenOver } from '../../src/activities/restore.js';
 import type { RebootPlan } from '../../src/domain/boot/plan.js';
 import { KNOWN_GOOD_TOKEN, classifyBoot, type BootOutcome } from '../../src/domain/boot/reboot.js';
 import type { Announcement } from '../../src/domain/run/announcement.js';
@@ -171,10 +172,11 @@ export class World {
     this.fence = { ...run };
   }
 
-  takeOver(run: RunRef): void {
+  takeOver(run: RunRef): TakenOver {
     if (!this.online) throw failure('HostUnreachable', 'no answer');
     if (!this.keyMatches) throw failure('HostKeyChanged', FOREIGN_KEY);
     this.claim(run);
+    return { committed: this.committed };
   }
 
   /** RELEASE in host/scripts.ts. */
@@ -251,7 +253,10 @@ export class World {
   /** What a boot enters that nothing was armed for. */
   defaultEntry(): Entry {
     if (this.defaultMade || this.committed) return 'trial';
-    return this.staged.has('isolation.publish-known-good-default') ? 'known-good' : 'default';
+    const knownGood = ['preparation', 'isolation'].some((phase) =>
+      this.staged.has(`${phase}.publish-known-good-default`),
+    );
+    return knownGood ? 'known-good' : 'default';
   }
 
   /** Told to reboot, the machine does what is next in its behaviours. */

@@ -77,6 +77,21 @@ describe('on a host', { timeout: 60_000 }, () => {
     );
   });
 
+  it("what an earlier run put back is the next run's that changes it, and what it left is not", async () => {
+    const [undone, left] = ['/etc/sysctl.d/90-undone.conf', '/etc/sysctl.d/90-left.conf'];
+    for (const path of [undone, left]) await ctx.host.writeFile({ path, content: 'a = 1\n', mode: '644' }, 'first');
+    await ctx.host.restoreOriginal(undone);
+    const next = server.context('next').host;
+    await ctx.host.release();
+    await next.claim();
+    for (const path of [undone, left]) await next.writeFile({ path, content: 'b = 2\n', mode: '644' }, 'second');
+    const entries = new Map((await next.ledger()).map((entry) => [entry.path, entry]));
+    expect(entries.get(undone)).toMatchObject({ run: 'next', step: 'second', original: null });
+    expect(entries.get(left)).toMatchObject({ run: RUN.id, step: 'first', original: null });
+    await next.release();
+    await ctx.host.claim();
+  });
+
   it('saving the boot state keeps copies that people made, and opens a ledger that has no state', async () => {
     await ctx.host.change(['cp', IMAGE, `${IMAGE}.bak`]);
     expect(await readLedgerState(ctx.host)).toBeNull();

@@ -39,13 +39,28 @@ if [ ! -e "$1" ]; then exit 0; fi
 now=$(cat "$1")
 if [ "\${now% *}" = "$2" ]; then rm -f "$1"; sync -f "\${1%/*}"; fi`;
 
-/** `LEDGER KEY PATH RUN STEP`: keeps the original once, before the first change. First writer wins. */
+/**
+ * `LEDGER KEY PATH RUN STEP`: keeps the original once, before the first change. First writer wins; where the path is as that one found it,
+ * an earlier run has undone its change, and what comes is this run's.
+ */
 export const SAVE_ORIGINAL = `set -eu
 ledger=$1 key=$2 path=$3 run=$4 step=$5
 entry=$ledger/entries/$key
-if [ -e "$entry" ]; then exit 0; fi
-mkdir -p "$ledger/entries" "$ledger/blobs"
 tmp=$ledger/entries/.$key.new
+if [ -e "$entry" ]; then
+  was=$(cut -f1 "$entry") sha=$(cut -f2 "$entry") stat=$(cut -f3 "$entry") of=$(cut -f5 "$entry")
+  if [ "$of" = "$run" ]; then exit 0; fi
+  now=absent
+  if [ -e "$path" ]; then now="existed $(sha256sum < "$path" | cut -d' ' -f1) $(stat -c '%a %u:%g' "$path")"; fi
+  if [ "$was" = existed ]; then was="existed $sha $stat"; fi
+  if [ "$now" != "$was" ]; then exit 0; fi
+  printf '%s\\t%s\\t%s\\t%s\\t%s\\t%s\\n' "\${was%% *}" "$sha" "$stat" "$path" "$run" "$step" > "$tmp"
+  sync "$tmp"
+  mv -T "$tmp" "$entry"
+  sync -f "$ledger"
+  exit 0
+fi
+mkdir -p "$ledger/entries" "$ledger/blobs"
 if [ -e "$path" ]; then
   sha=$(sha256sum < "$path" | cut -d' ' -f1)
   blob=$ledger/blobs/$sha

@@ -266,8 +266,8 @@ describeWith('a real API server', ['go'], 'golang (1.21 or newer)', () => {
 
     it.each<[string, ObjectRef, object]>([
       ['domain and services of the root tenant', ROOT_TENANT_REF, rootTenantPatch(SPEC)],
-      ['GPUs in the Package', KUBEVIRT_PACKAGE_REF, packagePatch(devices)],
-      ['GPUs in KubeVirt', KUBEVIRT_REF, kubevirtPatch(devices)],
+      ['GPUs in the Package', KUBEVIRT_PACKAGE_REF, packagePatch(headerOf(KUBEVIRT_PACKAGE_REF), devices)],
+      ['GPUs in KubeVirt', KUBEVIRT_REF, kubevirtPatch(headerOf(KUBEVIRT_REF), devices)],
       ['the number of machines', machineDeploymentRef(NESTED), { spec: { replicas: 1 } }],
       ['time for the driver', gpuOperatorReleaseRef(NESTED), { spec: { timeout: GPU_OPERATOR_TIMEOUT } }],
     ])('%s is patched with only fields that are published', async (_what, target, patch) => {

@@ -45,10 +45,17 @@ describe('the list of permitted devices', () => {
   });
 
   it('that becomes empty is taken away: an empty list would permit nothing', () => {
-    expect(kubevirtPatch([])).toEqual({ spec: { configuration: { permittedHostDevices: null } } });
-    expect(packagePatch([OURS])).toEqual({
+    const header = { apiVersion: 'v1', kind: 'Any', metadata: { name: 'any' } };
+    const configuration = { permittedHostDevices: { pciHostDevices: [OURS] }, imagePullPolicy: 'Always' };
+    expect(kubevirtPatch({ ...header, spec: { configuration } }, [])).toEqual({
+      spec: { configuration: { permittedHostDevices: null } },
+    });
+    const set = packagePatch(header, [OURS]);
+    expect(set).toEqual({
       spec: { components: { kubevirt: { values: { permittedHostDevices: { pciHostDevices: [OURS] } } } } },
     });
+    // What had no components before has none after.
+    expect(packagePatch({ ...header, ...set }, [])).toEqual({ spec: { components: null } });
   });
 });
 

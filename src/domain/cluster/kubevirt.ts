@@ -70,13 +70,23 @@ export const withDevice = (devices: readonly unknown[], wanted: PciHostDevice): 
 export const withoutDevice = (devices: readonly unknown[], wanted: PciHostDevice): readonly unknown[] =>
   devices.filter((device) => !isWanted(device, wanted));
 
-/** Merge patches that set the list; an emptied list is taken away, since an empty one means that nothing is permitted. */
-export const packagePatch = (devices: readonly unknown[]): object => nest(IN_PACKAGE, devices);
-export const kubevirtPatch = (devices: readonly unknown[]): object => nest(IN_KUBEVIRT, devices);
+/**
+ * Merge patches that set the list in the object. An emptied list is taken away, since an empty one means that nothing is permitted, and with
+ * it what holds nothing else: our entry came with all of that.
+ */
+export const packagePatch = (object: KubeObject, devices: readonly unknown[]): object =>
+  nest(IN_PACKAGE, object, devices);
+export const kubevirtPatch = (object: KubeObject, devices: readonly unknown[]): object =>
+  nest(IN_KUBEVIRT, object, devices);
 
-function nest(path: readonly string[], devices: readonly unknown[]): object {
-  if (devices.length > 0) return path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), devices) as object;
-  return path.slice(0, -1).reduceRight<unknown>((inner, key) => ({ [key]: inner }), null) as object;
+const within = (path: readonly string[], value: unknown): object =>
+  path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as object;
+
+function nest(path: readonly string[], object: KubeObject, devices: readonly unknown[]): object {
+  if (devices.length > 0) return within(path, devices);
+  let depth = path.length - 1;
+  while (depth > 2 && Object.keys(at(object, ...path.slice(0, depth - 1)) ?? {}).length === 1) depth -= 1;
+  return within(path.slice(0, depth), null);
 }
 
 /** virt-handler's pods on a node. */
