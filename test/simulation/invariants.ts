@@ -154,9 +154,7 @@ export class Invariants {
   /** The phase that failed takes back what its table says; isolation is all or nothing. */
   private incomplete(host: SimulatedHost, { failure, phases }: RunStatus, told: boolean): void {
     // What a lost run left is found again by the next one; what preparation made the default stays with it.
-    const isolationBegan = phases.some(
-      ({ name, state }) => name === 'gpu-isolation' && state !== 'pending' && state !== 'skipped',
-    );
+    const isolationBegan = phases.some(({ name, steps }) => name === 'gpu-isolation' && steps.length > 0);
     if (!host.committed && host.abandonedRun === null && isolationBegan)
       this.hold('S3', manifest(host) === this.before, `incomplete with ${manifest(host)}`);
     const phase = phases.find(({ state, name }) => state === 'failed' && name === failure?.phase)?.name;
