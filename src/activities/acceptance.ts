@@ -23,7 +23,7 @@ import type { Cluster } from '../ports/cluster.js';
 import { ProvisionError } from '../ports/failure.js';
 import { ensure, isAsWanted, mustBeAsWanted, previewObjects, refOf, removeOwn } from './cluster/ensure.js';
 import { clusterIfAny } from './cluster/host-cluster.js';
-import { through, waitingStep } from './cluster/waiting.js';
+import { through } from './cluster/waiting.js';
 import type { PhaseSteps, StepContext } from './define-step.js';
 import type { PreviewedChange } from './host/preview.js';
 import { temporaryClusterSteps } from './temporary-cluster.js';
@@ -50,11 +50,7 @@ export const acceptanceSteps = {
       return started(ctx.spec);
     },
     apply: async (ctx) => {
-      for (const nested of provingClusters(ctx.spec)) {
-        const cluster = await innerCluster(ctx, nested);
-        await makeRoom(cluster, acceptanceJob(nested));
-        await ensure(cluster, ctx.run.id, { object: acceptanceJob(nested) });
-      }
+      for (const nested of provingClusters(ctx.spec)) await startJob(ctx, nested);
     },
     verify: async (ctx) => {
       for (const nested of provingClusters(ctx.spec))
@@ -70,13 +66,41 @@ export const acceptanceSteps = {
     },
   },
 
-  'acceptance.await-job': waitingStep(async (ctx) => {
-    const outputs: JobOutput[] = [];
-    for (const nested of provingClusters(ctx.spec))
-      outputs.push(...(await outputOf(ctx, await innerCluster(ctx, nested), nested)));
-    return verdict(ctx.spec, outputs);
-  }),
+  'acceptance.await-job': {
+    check: async (ctx) => ((await lostJobs(ctx)).length > 0 ? null : outcomeOfJobs(ctx)),
+    apply: async (ctx) => {
+      for (const nested of await lostJobs(ctx)) {
+        ctx.heartbeat(`job of ${nested.name} again: its figures are gone`);
+        await startJob(ctx, nested);
+      }
+    },
+    verify: outcomeOfJobs,
+  },
 } satisfies PhaseSteps<'acceptance'>;
+
+async function startJob(ctx: StepContext, nested: NestedSpec): Promise<void> {
+  const cluster = await innerCluster(ctx, nested);
+  await makeRoom(cluster, acceptanceJob(nested));
+  await ensure(cluster, ctx.run.id, { object: acceptanceJob(nested) });
+}
+
+async function outcomeOfJobs(ctx: StepContext): Promise<Facts> {
+  const outputs: JobOutput[] = [];
+  for (const nested of provingClusters(ctx.spec))
+    outputs.push(...(await outputOf(ctx, await innerCluster(ctx, nested), nested)));
+  return verdict(ctx.spec, outputs);
+}
+
+/** Clusters whose job is gone, or ended well and its figures are gone: the host was cut off, and VMs begin anew. */
+async function lostJobs(ctx: StepContext): Promise<readonly NestedSpec[]> {
+  const lost: NestedSpec[] = [];
+  for (const nested of provingClusters(ctx.spec)) {
+    const cluster = await innerCluster(ctx, nested);
+    const job = await cluster.get(ACCEPTANCE_JOB);
+    if (job === null || (await isLost(cluster, job))) lost.push(nested);
+  }
+  return lost;
+}
 
 const innerCluster = (ctx: StepContext, nested: NestedSpec): Promise<Cluster> =>
   ctx.clusters.nested(ctx.spec, kubeconfigOf(nested));
@@ -89,10 +113,17 @@ async function innerIfAny(ctx: StepContext, nested: NestedSpec): Promise<Cluster
   return outer === null || (await outer.get(ref)) === null ? null : innerCluster(ctx, nested);
 }
 
-/** A job that can prove nothing: it failed, or its figures went with the VM it ran in. */
+/** A job that can prove nothing: it failed, said nothing, or its figures are gone. */
 async function isSpent(cluster: Cluster, job: KubeObject): Promise<boolean> {
   if (jobFailure(job) !== null) return true;
-  return hasCondition(job, 'Complete') && !(await readOutputs(cluster)).some((output) => output.gpus.length > 0);
+  if (!hasCondition(job, 'Complete')) return false;
+  return (await isLost(cluster, job)) || !(await readOutputs(cluster)).some((output) => output.gpus.length > 0);
+}
+
+/** It ended well, and the log of one of its pods went with the VM it ran in. */
+async function isLost(cluster: Cluster, job: KubeObject): Promise<boolean> {
+  if (!hasCondition(job, 'Complete')) return false;
+  return (await readOutputs(cluster)).length < (countAt(job, 'status', 'succeeded') ?? 1);
 }
 
 /** A job's pod template cannot be changed: one of ours that failed or is another version is deleted first. */

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   failureOf,
   isolated,
@@ -12,7 +12,8 @@ import {
   startInstalled,
   undo,
 } from '../../../test/support/cluster-site.js';
-import { kubernetesApp, tenantObject } from '../../domain/cluster/nested.js';
+import { kubeconfigOf, kubernetesApp, tenantObject } from '../../domain/cluster/nested.js';
+import { ACCEPTANCE_JOB } from '../../domain/cluster/acceptance.js';
 import { temporaryCluster } from '../../domain/cluster/temporary-cluster.js';
 import type { StepResult } from '../../domain/run/steps.js';
 import type { NestedSpec, ServerSpec } from '../../domain/spec.js';
@@ -88,6 +89,25 @@ describe('acceptance: all', () => {
     const bigger = site.context(withNested({ ...NESTED, name: 'rest', gpusPerNode: 6 }), 'run-2');
     const taken = await performPhases(['nested-cluster'], bigger);
     expect(taken.get('nested.await-gpus')?.summary).toBe('tenant-workload/rest: 6 GPUs allocatable');
+  });
+
+  it('runs a job again whose figures went with its VM, and only that one', async () => {
+    const site = await startInstalled();
+    const ctx = site.context(ALL);
+    await performPhases(['kubevirt', 'nested-cluster'], ctx);
+    for (const name of ['acceptance.create-cluster', 'acceptance.await-cluster', 'acceptance.run-job'])
+      await perform(name, ctx);
+    const inner = await ctx.clusters.nested(ALL, kubeconfigOf(NESTED));
+    const before = await inner.get(ACCEPTANCE_JOB);
+    await vi.waitFor(
+      async () => expect((await inner.get(ACCEPTANCE_JOB))?.['status']).toMatchObject({ succeeded: 1 }),
+      POLL,
+    );
+    for (const pod of await inner.list({ apiVersion: 'v1', kind: 'Pod', namespace: ACCEPTANCE_JOB.namespace }))
+      await inner.delete({ ...ACCEPTANCE_JOB, apiVersion: 'v1', kind: 'Pod', name: pod.metadata.name });
+    const { facts } = await perform('acceptance.await-job', ctx);
+    expect(facts).toMatchObject({ proven: 8, total: 8 });
+    expect((await inner.get(ACCEPTANCE_JOB))?.metadata.uid).not.toBe(before?.metadata.uid);
   });
 
   it('proves again in a second run: there is no temporary cluster to look at', async () => {
