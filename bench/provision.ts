@@ -55,7 +55,7 @@ async function withServer<T>(
     const bmc = await startBmcOf(host, BMC_LOGIN);
     try {
       const folder = await openDemoFolder(path);
-      await writeInventory(folder, { rack, host, bmc, bmcLogin: BMC_LOGIN, durations: DURATIONS });
+      await writeInventory(folder, { rack, servers: [{ host, bmc }], bmcLogin: BMC_LOGIN, durations: DURATIONS });
       return await body(host, folder.inventory);
     } finally {
       await bmc.close();

@@ -55,46 +55,44 @@ function isAlive(pid: number): boolean {
 }
 
 export interface DemoServer {
-  readonly rack: Rack;
   readonly host: SimulatedHost;
   readonly bmc: SimulatedBmc;
+}
+
+export interface DemoServers {
+  readonly rack: Rack;
+  readonly servers: readonly DemoServer[];
+  /** Of every BMC. */
   readonly bmcLogin: BmcOptions['credentials'];
   readonly durations: DemoDurations;
 }
 
 export const SITE = 'demo';
+const FIRST_LETTER = 97;
+/** Of the servers in their cluster network, in order. */
+export const NODE_IPS = ['192.0.2.11', '192.0.2.12', '192.0.2.13'] as const;
 
 /** Private files are 0600: the loader looks. */
-export async function writeInventory(folder: DemoFolder, server: DemoServer): Promise<void> {
-  const { rack, bmcLogin } = server;
+export async function writeInventory(folder: DemoFolder, site: DemoServers): Promise<void> {
+  const { rack, bmcLogin } = site;
   await writeFile(join(folder.path, 'id_ed25519'), rack.clientKey, { mode: 0o600 });
   await writeFile(join(folder.path, 'bmc-credentials'), `${bmcLogin.user}:${bmcLogin.password}`, { mode: 0o600 });
   await writeFile(join(folder.path, 'known_hosts'), rack.knownHosts);
   // In quotes, as the loader asks for PCI addresses.
-  const yaml = stringify(inventoryOf(server), { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN' });
+  const yaml = stringify(inventoryOf(site), { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN' });
   await writeFile(folder.inventory, `# Written by the demo. A real one: examples/inventory.yaml\n${yaml}`);
 }
 
-/** As in the field, except for the durations. */
-function inventoryOf({ host, bmc, durations }: DemoServer): object {
+/** As in the field, except for the durations. Each server has a cluster of its own. */
+function inventoryOf({ servers, durations }: DemoServers): object {
+  const numbered = servers.map((server, i) => ({
+    ...server,
+    cluster: `demo-${String.fromCodePoint(FIRST_LETTER + i)}`,
+    nodeIP: NODE_IPS[i] ?? '',
+  }));
   return {
     site: SITE,
-    clusters: {
-      'demo-a': {
-        k3s: { version: 'v1.35.3+k3s1' },
-        cozystack: { version: '1.5.4', host: 'example.org', externalIPs: ['192.0.2.11'] },
-        nested: {
-          main: {
-            tenant: 'workload',
-            nodes: 2,
-            cpu: 56,
-            memory: '512Gi',
-            disk: '200Gi',
-            gpusPerNode: 4,
-          },
-        },
-      },
-    },
+    clusters: Object.fromEntries(numbered.map(({ cluster, nodeIP }) => [cluster, clusterOf(nodeIP)])),
     defaults: {
       ssh: { user: 'ubuntu', key: 'file:./id_ed25519', knownHosts: 'file:./known_hosts' },
       boot: {
@@ -105,23 +103,36 @@ function inventoryOf({ host, bmc, durations }: DemoServer): object {
         ladder: { wait: durations.wait, look: '3s', graceful: '3s', powerCycle: '30s' },
       },
     },
-    servers: {
-      [host.name]: {
-        cluster: 'demo-a',
-        role: 'server',
-        address: '127.0.0.1',
-        nodeIP: '192.0.2.11',
-        ssh: { port: host.ssh.port },
-        serial: host.serial,
-        bmc: { redfish: bmc.url, tls: bmc.tlsFingerprint, credentials: 'file:./bmc-credentials' },
-        gpus: {
-          id: '10de:2330',
-          addresses: ['0a:00.0', '18:00.0', '3b:00.0', '44:00.0', '87:00.0', '90:00.0', 'b8:00.0', 'c1:00.0'],
-          resource: 'nvidia.com/H100_SXM5_80GB',
-          nvswitch: 'none',
+    servers: Object.fromEntries(
+      numbered.map(({ host, bmc, cluster, nodeIP }) => [
+        host.name,
+        {
+          cluster,
+          role: 'server',
+          address: '127.0.0.1',
+          nodeIP,
+          ssh: { port: host.ssh.port },
+          serial: host.serial,
+          bmc: { redfish: bmc.url, tls: bmc.tlsFingerprint, credentials: 'file:./bmc-credentials' },
+          gpus: {
+            id: '10de:2330',
+            addresses: ['0a:00.0', '18:00.0', '3b:00.0', '44:00.0', '87:00.0', '90:00.0', 'b8:00.0', 'c1:00.0'],
+            resource: 'nvidia.com/H100_SXM5_80GB',
+            nvswitch: 'none',
+          },
+          disks: [`/dev/disk/by-id/${DATA_DISK.id}`],
         },
-        disks: [`/dev/disk/by-id/${DATA_DISK.id}`],
-      },
+      ]),
+    ),
+  };
+}
+
+function clusterOf(nodeIP: string): object {
+  return {
+    k3s: { version: 'v1.35.3+k3s1' },
+    cozystack: { version: '1.5.4', host: 'example.org', externalIPs: [nodeIP] },
+    nested: {
+      main: { tenant: 'workload', nodes: 2, cpu: 56, memory: '512Gi', disk: '200Gi', gpusPerNode: 4 },
     },
   };
 }

@@ -2,29 +2,20 @@
  * `npm run demo`: Temporal, a simulated rack, a worker and the real command, on this machine, without any server.
  * @module
  */
-import { join, relative } from 'node:path';
-import { connectProvision } from '../../src/client.js';
+import { relative } from 'node:path';
 import { EXIT } from '../../src/domain/run/outcomes.js';
-import { startBmcOf } from '../rack/bmc/index.js';
-import { startRack } from '../rack/index.js';
-import type { Child } from '../tools/child.js';
-import { kubeApiserver } from '../tools/kube-apiserver.js';
-import { startTemporal } from '../tools/start-temporal.js';
 import { ToolUnavailable } from '../tools/tool.js';
 import { attend } from './attend.js';
 import { DEMO_FAULTS, DURATIONS } from './faults.js';
-import { openDemoFolder, SITE, writeInventory, type DemoFolder } from './folder.js';
+import { openDemoFolder, type DemoFolder } from './folder.js';
 import { BadOption } from '../tools/options.js';
 import { parseOptions, USAGE, type DemoOptions } from './options.js';
-import { demoEnv, MAIN, runStartProvision, startWorker, writeReport } from './programs.js';
+import { MAIN, runStartProvision, writeReport } from './programs.js';
 import { resultOf } from './result.js';
+import { openDemoSite } from './site.js';
 
 const SERVER = 'h100-01';
 const SERIAL = '5XKQ1P3';
-const BMC_LOGIN = { user: 'admin', password: 'demo-rack-only' };
-/** Where people look for them; another one when it is taken. */
-const TEMPORAL_PORT = 7233;
-const UI_PORT = 8233;
 const INTERRUPTED = 130;
 
 const report = (line: string): void => void process.stderr.write(`demo  ${line}\n`);
@@ -55,47 +46,25 @@ async function run(
   signal: AbortSignal,
   onEnd: (close: () => Promise<unknown>) => void,
 ): Promise<number> {
-  // Minutes the first time; not while a step waits for k3s.
-  await kubeApiserver();
-  const temporal = await startTemporal({
-    dbFile: folder.database,
-    logFile: folder.temporalLog,
-    port: TEMPORAL_PORT,
-    uiPort: UI_PORT,
-  });
-  onEnd(() => temporal.stop());
-  report(`Temporal   ${temporal.address}   UI ${temporal.uiUrl}`);
-
   const { fault } = options;
-  const rack = await startRack({
-    hosts: [{ name: SERVER, serial: SERIAL }],
-    ...(fault?.rules === undefined ? {} : { faults: fault.rules }),
-  });
-  onEnd(() => rack.close());
-  const host = rack.host(SERVER);
-  const bmc = await startBmcOf(host, BMC_LOGIN);
-  onEnd(() => bmc.close());
-  report(`rack       ${SERVER}: ssh ${host.ssh.host}:${host.ssh.port}, BMC ${bmc.url}, 8 simulated H100`);
-  await writeInventory(folder, {
-    rack,
-    host,
-    bmc,
-    bmcLogin: BMC_LOGIN,
+  const site = await openDemoSite(folder, {
+    servers: [{ name: SERVER, serial: SERIAL }],
+    faults: fault?.rules ?? [],
     durations: { ...DURATIONS, ...fault?.durations },
+    onEnd,
   });
-
+  const { temporal, client, env } = site;
   const { address, namespace } = temporal;
-  const client = await connectProvision({ address, namespace });
-  onEnd(() => client.close());
-  const env = demoEnv(address, namespace, folder.temporalConfig);
-  // Not where a worker of the field keeps it, in the home of whoever tries the demo.
-  const words = ['--inventory', folder.inventory, '--artifacts', join(process.cwd(), folder.path, 'artifacts')];
-  const startSiteWorker = (): Promise<Child> =>
-    startWorker({ words, site: SITE, env, logFile: folder.workerLog }, client);
-  let worker = await startSiteWorker();
+  report(`Temporal   ${address}   UI ${temporal.uiUrl}`);
+  for (const { host, bmc } of site.servers) {
+    report(`rack       ${host.name}: ssh ${host.ssh.host}:${host.ssh.port}, BMC ${bmc.url}, 8 simulated H100`);
+  }
+
+  let worker = await site.startWorker();
   onEnd(() => worker.stop());
   report(`worker     running; log ${folder.workerLog}`);
 
+  const host = site.rack.host(SERVER);
   fault?.before?.(host);
   if (fault !== null) report(`fault      ${fault.summary}`);
   sayHow(options, folder, address, temporal.uiUrl);
@@ -112,7 +81,7 @@ async function run(
       restartWorker: async () => {
         worker.kill();
         await worker.exited;
-        worker = await startSiteWorker();
+        worker = await site.startWorker();
         report('fault: the worker is back');
       },
     },

@@ -12,7 +12,7 @@ import { hostQueue, watchQueue, WORKFLOW_QUEUE } from '../../src/domain/run/mess
 import { startChild, type Child } from '../tools/child.js';
 import type { DemoFolder } from './folder.js';
 
-type Env = Readonly<Record<string, string | undefined>>;
+export type Env = Readonly<Record<string, string | undefined>>;
 
 /** As the compiler lays them out: this file is dist/lab/demo/programs.js. */
 export const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
