@@ -27,6 +27,7 @@ export function decommissionOptions(input: DecommissionInput): WorkflowStartOpti
     staticSummary: `decommission ${spec.name} (${spec.cluster.name}), started by ${startedBy}`,
     staticDetails: [
       `**${spec.name}** serial ${spec.serial}, ${spec.ssh.host}, site ${spec.site}, cluster ${spec.cluster.name}`,
+      '',
       `- GPUs: ${spec.gpus.addresses.length} (${spec.gpus.id}) back to the host's own drivers`,
       `- started by ${startedBy} (asserted)${reason === '' ? '' : `: ${reason}`}`,
     ].join('\n'),
@@ -64,6 +65,7 @@ function lockedOptions(
 function details({ spec, phases, startedBy, reason = '' }: ProvisionInput): string {
   return [
     `**${spec.name}** serial ${spec.serial}, ${spec.ssh.host}, site ${spec.site}, cluster ${spec.cluster.name}`,
+    '',
     `- phases: ${phases.map((name) => `${phaseOf(name).number} ${phaseOf(name).title}`).join(', ')}`,
     `- boot strategy: ${spec.boot.strategy}; BMC: ${spec.bmc.kind}`,
     `- GPUs: ${spec.gpus.addresses.length} (${spec.gpus.id}) to vfio-pci, offered as ${spec.gpus.resource}`,

@@ -2,8 +2,11 @@
  * The client on a real Temporal with the real workflow; only the server it provisions is modelled.
  */
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { filtersOf } from '../../lab/demo/run-list.js';
 import { startTemporal, type TemporalServer } from '../../lab/tools/start-temporal.js';
 import { connectProvision, type ProvisionClient } from '../../src/client.js';
 import { hostQueue, type ProvisionInput, watchQueue, WORKFLOW_QUEUE } from '../../src/domain/run/messages.js';
@@ -127,6 +130,57 @@ describe('the list of runs', () => {
       VISIBLE,
     );
     expect(await client.list({ site: "o'hara" })).toEqual([]);
+  });
+});
+
+describe("the filters for Temporal's own list in docs/temporal-ui.md", () => {
+  /** Whether a filter finds a run: while it asks to reboot, and when it was cancelled. */
+  const FINDS: Readonly<Record<string, { readonly asking: boolean; readonly cancelled: boolean }>> = {
+    'runs under way': { asking: true, cancelled: false },
+    'runs under way of one site': { asking: true, cancelled: false },
+    'waits for a person': { asking: true, cancelled: false },
+    'asks to reboot': { asking: true, cancelled: false },
+    parked: { asking: false, cancelled: false },
+    'needs hands': { asking: false, cancelled: false },
+    'over, and not provisioned': { asking: false, cancelled: true },
+    'ended from outside, undid nothing': { asking: false, cancelled: false },
+    'runs of one server': { asking: true, cancelled: true },
+    'all about one server': { asking: true, cancelled: true },
+    'servers that drifted': { asking: false, cancelled: false },
+  };
+
+  it('are taken by a real server, and find what they say', async () => {
+    const name = newName();
+    const filters = filtersOf(readFileSync('docs/temporal-ui.md', 'utf8')).map(({ name: which, query }) => ({
+      which,
+      query: query.replace("'fra1'", `'${siteOf(name)}'`).replace('h100-01', name),
+    }));
+    const connection = await Connection.connect({ address: temporal.address });
+    const raw = new Client({ connection, namespace: temporal.namespace });
+    const found = async (): Promise<Record<string, boolean>> => {
+      const rows: Record<string, boolean> = {};
+      for (const { which, query } of filters) {
+        rows[which] = false;
+        for await (const { workflowId } of raw.workflow.list({ query })) {
+          if (workflowId === `provision/${name}`) rows[which] = true;
+        }
+      }
+      return rows;
+    };
+    const expected = (state: 'asking' | 'cancelled'): Record<string, boolean> =>
+      Object.fromEntries(Object.entries(FINDS).map(([which, finds]) => [which, finds[state]]));
+    try {
+      await served(name, async () => {
+        await client.start(input(name));
+        await until(name, isAsked);
+        await vi.waitFor(async () => expect(await found()).toEqual(expected('asking')), VISIBLE);
+        await client.cancel(name);
+        await client.result(name);
+        await vi.waitFor(async () => expect(await found()).toEqual(expected('cancelled')), VISIBLE);
+      });
+    } finally {
+      await connection.close();
+    }
   });
 });
 
