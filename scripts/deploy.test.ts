@@ -1,15 +1,16 @@
 /**
  * What deploy/ says against what is there: expressions by Prometheus's own grammar, metrics by the table in the code, files by the repository.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parser } from '@prometheus-io/lezer-promql';
 import { parseSync } from 'oxc-parser';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import * as z from 'zod';
+import { dashboardCheck } from '../lab/tools/dashboard-check.js';
 import { METRICS } from '../src/domain/run/metrics.js';
 import { QUESTION_RULES } from '../src/domain/run/questions.js';
 import { SDK_METRICS } from '../test/support/sdk-metrics.js';
@@ -41,19 +42,15 @@ const rulesSchema = z.strictObject({
   ),
 });
 
-const target = z.object({ refId: z.string(), expr: z.string().min(1), datasource: z.object({ uid: z.string() }) });
+/** What the tests look at; all of it is judged by Grafana's own schema. */
 const dashboardSchema = z.object({
-  uid: z.string().max(40),
-  title: z.string().min(1),
-  schemaVersion: z.int().min(36),
-  templating: z.object({ list: z.array(z.object({ name: z.string(), type: z.enum(['datasource', 'query']) })) }),
+  templating: z.object({ list: z.array(z.object({ name: z.string() })) }),
   panels: z.array(
     z.object({
       id: z.int(),
-      type: z.enum(['stat', 'timeseries']),
       title: z.string().min(1),
-      gridPos: z.object({ x: z.int().min(0), y: z.int().min(0), w: z.int().min(1), h: z.int().min(1) }),
-      targets: z.array(target).min(1),
+      gridPos: z.object({ x: z.int(), y: z.int(), w: z.int(), h: z.int() }),
+      targets: z.array(z.object({ expr: z.string().min(1), datasource: z.object({ uid: z.string() }) })).min(1),
     }),
   ),
 });
@@ -140,6 +137,31 @@ describe('the dashboard', () => {
   );
   it.each(targets)('%s parses, and names metrics that exist', (_, expr) => {
     expect(unknownIn(expr)).toEqual([]);
+  });
+
+  describe("by Grafana's own schema", () => {
+    const BUILD_LIMIT_MS = 15 * 60_000;
+    const file = read('deploy/grafana/gpu-provision.json');
+    let program: string;
+    beforeAll(async () => {
+      program = await dashboardCheck();
+    }, BUILD_LIMIT_MS);
+
+    const complaints = (dashboardFile: string): string =>
+      spawnSync(program, { input: dashboardFile, encoding: 'utf8' }).stdout.trim();
+
+    it('has every field that there must be, and no other', () => {
+      expect(complaints(file)).toBe('');
+    });
+
+    it.each([
+      ['a field that no dashboard has', '"refresh"', '"refrsh"', "unexpected field 'refrsh'"],
+      ['a field that no query of Prometheus has', '"expr"', '"exprs"', "unexpected field 'exprs'"],
+      ['an option that a panel lacks', '"textMode": "auto",', '', 'options.textMode: required field is missing'],
+      ['a text where a number belongs', '"schemaVersion": 39', '"schemaVersion": "39"', 'schemaVersion: json:'],
+    ])('would not have %s', (_, there, instead, complaint) => {
+      expect(complaints(file.replace(there, instead))).toContain(complaint);
+    });
   });
 
   it('has panels that do not cover each other, within its 24 columns', () => {
