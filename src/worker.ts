@@ -8,6 +8,7 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { hostname } from 'node:os';
 import { acceptanceSteps } from './activities/acceptance.js';
 import { announceActivities } from './activities/announce.js';
+import { auditActivities } from './activities/audit.js';
 import { commitActivities } from './activities/commit.js';
 import { cozystackSteps } from './activities/cozystack.js';
 import { decommissionActivities } from './activities/decommission.js';
@@ -23,6 +24,7 @@ import { preflightSteps } from './activities/preflight.js';
 import { rebootActivities } from './activities/reboot.js';
 import { restoreActivities } from './activities/restore.js';
 import { storageActivities } from './activities/storage.js';
+import { createAuditLog } from './adapters/audit/audit-log.js';
 import { createNotifier } from './adapters/notify/index.js';
 import { redactor } from './adapters/secrets/index.js';
 import { verifyActivities } from './activities/verify.js';
@@ -67,10 +69,12 @@ export interface ActivitiesOptions {
   readonly warn?: (text: string) => void;
   /** Where evidence is kept beside the history; left out, none is. */
   readonly artifacts?: ArtifactStore;
+  /** File in which moments of runs are recorded; left out, none is. */
+  readonly audit?: string;
 }
 
 /** Every activity, over real adapters. */
-export function createActivities({ warn = () => undefined, artifacts }: ActivitiesOptions = {}): Activities {
+export function createActivities({ warn = () => undefined, artifacts, audit }: ActivitiesOptions = {}): Activities {
   const { adapters, close } = openAdapters({
     warn,
     artifacts: artifacts === undefined ? null : redactingStore(artifacts),
@@ -85,6 +89,9 @@ export function createActivities({ warn = () => undefined, artifacts }: Activiti
       ...storageActivities(adapters),
       ...planActivities(adapters, STEP_TABLES),
       ...announceActivities(createNotifier({ secrets: adapters.secrets })),
+      ...auditActivities(
+        audit === undefined ? null : createAuditLog({ path: audit, redact: (text) => redactor.text(text) }),
+      ),
       ...verifyActivities(adapters),
       ...decommissionActivities(adapters),
     }),
@@ -129,6 +136,8 @@ export interface RunWorkerOptions {
   readonly limits?: Partial<WorkerLimits>;
   /** Where evidence is kept beside the history; left out, none is. */
   readonly artifacts?: ArtifactStore;
+  /** File in which moments of runs are recorded; left out, none is. */
+  readonly audit?: string;
   /** A log in JSON and no metrics when left out. */
   readonly telemetry?: WorkerTelemetry;
 }
@@ -139,6 +148,7 @@ export async function runWorker({
   signal,
   deployment,
   artifacts,
+  audit,
   limits = {},
   telemetry = { logFormat: 'json' },
 }: RunWorkerOptions): Promise<void> {
@@ -157,6 +167,7 @@ export async function runWorker({
   const { activities, close } = createActivities({
     warn,
     ...(artifacts === undefined ? {} : { artifacts }),
+    ...(audit === undefined ? {} : { audit }),
   });
   const common = {
     connection,

@@ -4,6 +4,7 @@
  */
 import { execFile, spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -30,6 +31,8 @@ export function demoEnv(address: string, namespace: string, temporalConfig: stri
     TEMPORAL_ADDRESS: address,
     TEMPORAL_NAMESPACE: namespace,
     TEMPORAL_CONFIG_FILE: temporalConfig,
+    // Artifacts and audit record of a simulated rack don't belong among those of real ones.
+    XDG_STATE_HOME: dirname(temporalConfig),
   };
 }
 

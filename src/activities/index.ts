@@ -5,6 +5,7 @@
 import type { PlanPreview } from '../domain/preflight.js';
 import type { StepName } from '../domain/run/steps.js';
 import type { AnnounceActivities } from './announce.js';
+import type { AuditActivities } from './audit.js';
 import type { CommitActivities } from './commit.js';
 import type { DecommissionActivities } from './decommission.js';
 import type { StepActivity, StepInput } from './define-step.js';
@@ -28,6 +29,7 @@ export type AllActivities = StepActivities &
   IsolationActivities &
   StorageActivities &
   AnnounceActivities &
+  AuditActivities &
   PlanActivities &
   VerifyActivities &
   DecommissionActivities;

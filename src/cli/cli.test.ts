@@ -79,6 +79,10 @@ describe('bad input ends with 2, says what would be right, and never reaches Tem
       'gpu-provision worker --site fra1 --artifacts s3://bucket',
       /^s3:\/\/bucket needs the environment variable AWS_ACCESS_KEY_ID/,
     ],
+    [
+      'gpu-provision worker --site fra1 --audit here.jsonl',
+      /^--audit here\.jsonl: expected the absolute path of a file, e\.g\. \S+, or off/,
+    ],
     ['gpu-provision status h100-01 h100-02', /too many arguments/],
     ['gpu-provision approve h100-01', /--digest is missing: review the plan \(gpu-provision status h100-01\)/],
     ['gpu-provision cancel h100-01 --confirm h100-02', /--confirm h100-02 is not the server's name, h100-01/],

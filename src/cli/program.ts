@@ -129,6 +129,10 @@ export function gpuProvision(deps: Deps, done: Done): Command {
       'where evidence is kept, an absolute path or s3://BUCKET/PREFIX (default: ~/.local/state/gpu-provision/artifacts)',
     )
     .option(
+      '--audit <file>',
+      'where moments of runs are recorded, an absolute path, or off (default: ~/.local/state/gpu-provision/audit.jsonl)',
+    )
+    .option(
       '--metrics <ip:port>',
       'serve metrics for Prometheus there (default: $GPU_PROVISION_METRICS_ADDRESS, else none)',
     )

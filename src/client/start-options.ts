@@ -12,7 +12,7 @@ export function startOptions(input: ProvisionInput, attach: boolean): WorkflowSt
   const { memo, ...common } = lockedOptions(input, attach);
   return {
     ...common,
-    args: [input],
+    args: [{ ...input, audit: true } satisfies ProvisionInput],
     staticSummary: `provision ${spec.name} (${spec.cluster.name}), started by ${startedBy}`,
     staticDetails: details(input),
     memo: { ...memo, phases },
@@ -23,7 +23,7 @@ export function decommissionOptions(input: DecommissionInput): WorkflowStartOpti
   const { spec, startedBy, reason = '' } = input;
   return {
     ...lockedOptions(input, false),
-    args: [input],
+    args: [{ ...input, audit: true } satisfies DecommissionInput],
     staticSummary: `decommission ${spec.name} (${spec.cluster.name}), started by ${startedBy}`,
     staticDetails: [
       `**${spec.name}** serial ${spec.serial}, ${spec.ssh.host}, site ${spec.site}, cluster ${spec.cluster.name}`,

@@ -1,20 +1,29 @@
 /**
- * Tells people elsewhere. Nothing waits for it: a receiver that is away never holds a host up. Where nobody is to be told nothing is
- * scheduled, and that is decided by the run's input, so that it is the same at replay.
+ * Records a moment and tells people elsewhere. Nothing waits for it: a receiver that is away never holds a host up. Where nobody is to be
+ * told nothing is scheduled, and that is decided by the run's input, so that it is the same at replay.
  * @module
  */
 import { CancellationScope, condition } from '@temporalio/workflow';
-import type { Announcement, Moment } from '../domain/run/announcement.js';
+import type { Announcement } from '../domain/run/announcement.js';
 import type { QuestionKind } from '../domain/run/questions.js';
 import { announcementOf } from '../domain/text/announcement.js';
 import { call } from './act.js';
+import { record } from './audit.js';
 import { secondsOf } from './durations.js';
 import { reportFailure, rethrowBug } from './failure.js';
 import { increase } from './metrics.js';
 import type { Run } from './run.js';
 
+type Told = Announcement['moment'];
+
 /** As the run is at this moment. Cancelling the run does not take it back. */
-export function announce(run: Run, moment: Moment): void {
+export function announce(run: Run, moment: Told): void {
+  record(run, moment);
+  tell(run, moment);
+}
+
+/** Tells without recording. */
+export function tell(run: Run, moment: Told): void {
   if ((run.input.spec.notify ?? []).length === 0) return;
   run.announced += 1;
   run.announcing += 1;
@@ -23,7 +32,7 @@ export function announce(run: Run, moment: Moment): void {
 }
 
 /** By what kind of question it is. */
-export const OPENED: Readonly<Record<QuestionKind, Moment>> = {
+export const OPENED: Readonly<Record<QuestionKind, Told>> = {
   reboot: 'gate-open',
   disks: 'gate-open',
   decommission: 'gate-open',

@@ -2,7 +2,8 @@
  * Times of the workflow that no inventory sets, in seconds.
  * @module
  */
-const HOUR = 3_600;
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
 
 export const secondsOf = {
   /** A host that needs hands is the first thing of the next shift. */
@@ -11,4 +12,6 @@ export const secondsOf = {
   parkedReminder: 4 * HOUR,
   /** A receiver that is being restarted is back within it. */
   lastAnnouncements: 60,
+  /** Who started the run waits for its end; the record is for years. */
+  lastAuditLines: 10 * MINUTE,
 } as const;

@@ -13,6 +13,7 @@ import type { RunStatus } from '../domain/run/messages.js';
 import { OUTCOMES, type Outcome } from '../domain/run/outcomes.js';
 import { call } from './act.js';
 import { announce, lastAnnouncements } from './announce.js';
+import { lastAuditLines } from './audit.js';
 import { reportFailure, rethrowBug } from './failure.js';
 import type { Run } from './run.js';
 
@@ -65,9 +66,10 @@ function outcomeFailure(run: Run, cause: unknown): ApplicationFailure {
   });
 }
 
-/** Whoever sent a message has its answer, and people are told. */
+/** Whoever sent a message has its answer, people are told, and the record is written. */
 async function finish(run: Run): Promise<void> {
   announce(run, 'outcome');
   await lastAnnouncements(run);
+  await lastAuditLines(run);
   await condition(allHandlersFinished);
 }

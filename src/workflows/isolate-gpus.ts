@@ -12,6 +12,7 @@ import { planDifference, type RebootPlan } from '../domain/boot/plan.js';
 import { stepsOf } from '../domain/run/steps.js';
 import { call } from './act.js';
 import { approved } from './approval.js';
+import { record } from './audit.js';
 import { factsOf, fail, failureType, reportFailure, rethrowBug, tableOf } from './failure.js';
 import { reboot } from './reboot.js';
 import { needsHands, restoreHost, type Staged } from './restore-host.js';
@@ -221,6 +222,7 @@ async function commit(run: Run, bootId: string): Promise<void> {
     try {
       await take(run, COMMIT, bootId);
       await call('workloads.uncordon', run.step, { site: run.site, policy: 'undo', summary: 'let the scheduler back' });
+      record(run, 'committed');
       const count = run.input.spec.gpus.addresses.length;
       run.setPhase(
         'gpu-isolation',

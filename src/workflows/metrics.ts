@@ -10,6 +10,6 @@ export function observe<N extends HistogramName>(name: N, seconds: number, label
   metricMeter.createHistogram(meterName(name), 'float', undefined, METRICS[name].help).record(seconds, labels);
 }
 
-export function increase<N extends CounterName>(name: N, labels: LabelsOf<N>): void {
-  metricMeter.createCounter(meterName(name), undefined, METRICS[name].help).add(1, labels);
+export function increase<N extends CounterName>(name: N, labels: LabelsOf<N>, by = 1): void {
+  metricMeter.createCounter(meterName(name), undefined, METRICS[name].help).add(by, labels);
 }

@@ -7,7 +7,8 @@ import { isCancellation } from '@temporalio/workflow';
 import type { BootOutcome } from '../domain/boot/reboot.js';
 import type { RebootInput } from '../activities/reboot.js';
 import { call } from './act.js';
-import { announce } from './announce.js';
+import { announce, tell } from './announce.js';
+import { record } from './audit.js';
 import { failureType, ranOutOfTime, rethrowBug } from './failure.js';
 import { observe } from './metrics.js';
 import { now, secondsSince, type Run } from './run.js';
@@ -31,7 +32,7 @@ export async function reboot(run: Run, request: RebootRequest): Promise<BootOutc
   run.event('reboot', `reboot ${input.number} (${request.purpose}) is asked for; boot ${request.oldBootId} ends`);
   const asked = await ask(run, request, input);
   if (!asked) run.event('reboot', 'the host is in another boot already');
-  else if (request.purpose === 'forward') announce(run, 'reboot');
+  else if (request.purpose === 'forward') tell(run, 'reboot');
   return awaitBoot(run, input, { mayPush: true });
 }
 
@@ -43,6 +44,7 @@ async function ask(run: Run, request: RebootRequest, input: RebootInput): Promis
   const counted = request.purpose === 'forward' ? 'forwardReboots' : 'undoReboots';
   run.rebootStatus = { ...currentReboot(run), requestedAt: now() };
   run.counts[counted] += 1;
+  record(run, 'reboot');
   try {
     const { asked } = await call('reboot.request', input, {
       site: run.site,

@@ -6,6 +6,7 @@ import type { RestoredFacts, RestoredInput } from '../activities/restore.js';
 import type { BootOutcome } from '../domain/boot/reboot.js';
 import type { Step } from '../domain/run/steps.js';
 import { call } from './act.js';
+import { record } from './audit.js';
 import { fail, reportFailure, rethrowBug } from './failure.js';
 import { ask } from './question.js';
 import { settle } from './reboot.js';
@@ -76,6 +77,7 @@ async function attemptRestore(run: Run, staged: Staged): Promise<void> {
     });
   }
   run.event('undo', 'the host is verified to be as before');
+  record(run, 'restored');
 }
 
 /**

@@ -16,6 +16,7 @@ import {
 } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import type { RebootPlan } from '../domain/boot/plan.js';
+import type { AuditEntry } from '../domain/run/announcement.js';
 import { isSameArtifact, type ArtifactRef } from '../domain/run/artifacts.js';
 import type { TruthBaseline, TruthTable } from '../domain/gpu/truth-table.js';
 import {
@@ -98,6 +99,9 @@ export class Run {
   /** How many announcements were begun, and how many of them are still being sent. */
   announced = 0;
   announcing = 0;
+  /** How many lines of the audit record were begun, and those that are not written yet. */
+  recorded = 0;
+  readonly unwritten: AuditEntry[] = [];
   readonly decisions: Receipt[] = [];
   readonly voided: Record<string, string> = {};
   /** How often each question was asked, by its name. */

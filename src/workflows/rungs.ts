@@ -10,6 +10,7 @@ import type { RungStatus } from '../domain/run/messages.js';
 import type { LadderSpec } from '../domain/spec.js';
 import type { RebootInput } from '../activities/reboot.js';
 import { call } from './act.js';
+import { record } from './audit.js';
 import { failureType, ranOutOfTime, reportFailure, rethrowBug } from './failure.js';
 import { increase } from './metrics.js';
 import { now, type Run } from './run.js';
@@ -69,6 +70,7 @@ async function lookThroughBmc(run: Run): Promise<'wait'> {
 async function restartGracefully(run: Run, input: RebootInput): Promise<Taken> {
   const name = 'bmc.graceful-restart';
   const summary = 'ask for a restart, unless the host answers after all';
+  record(run, 'graceful-restart');
   const action = await call(name, input, { site: run.site, policy: 'bmc-once', summary });
   run.event('rung', action.done ? `${name}: ${action.evidence}` : `${name} not done: ${action.evidence}`);
   return action.done ? 'wait' : look(run, input);
@@ -86,6 +88,7 @@ async function powerCycle(run: Run, input: RebootInput): Promise<Taken> {
   }
   if (run.counts.powerCycles >= UNDO_ALLOWANCE.powerCycles) return 'nothing-left';
   run.counts.powerCycles += 1;
+  record(run, 'power-cycle');
   const summary = `power cycle ${run.counts.powerCycles} of ${UNDO_ALLOWANCE.powerCycles}, unless the host answers after all`;
   try {
     const action = await call(name, input, { site: run.site, policy: 'bmc-once', summary });
@@ -106,6 +109,7 @@ async function powerCycle(run: Run, input: RebootInput): Promise<Taken> {
 
 async function turnOn(run: Run): Promise<void> {
   const summary = 'turn on what is off; no power cycle';
+  record(run, 'power-on');
   const power = await call('bmc.power-on', run.step, { site: run.site, policy: 'bmc', summary });
   run.event('rung', `bmc.power-on: power is ${power}`);
 }

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { FaultRule } from '../../lab/rack/index.js';
 import { story } from '../support/provision-run.js';
+import { readAudit } from '../support/audit.js';
 import { effectsOn, UNDISTURBED, withoutRepetitions, type Effects } from './crashes/effects.js';
 import type { Traveller } from './crashes/journey.js';
 import { CrashLab } from './crashes/lab.js';
@@ -76,10 +77,10 @@ describe('a worker that is killed', () => {
   const { kills, seed } = randomKills();
   it(`at random times, ${kills} in all, seed ${seed}: a step that had begun is repeated, a reboot never`, async () => {
     const random = seeded(seed);
-    const worker = lab.startWorker('random', lab.address);
+    const worker = lab.startWorker('random', lab.address, ['--audit', lab.audit]);
     let left = kills;
     while (left > 0) {
-      const traveller = await lab.setOut(provisionedBy(), 'random');
+      const traveller = await lab.setOut(provisionedBy(), 'random', { audit: lab.audit });
       const approved = traveller.approve();
       const ended = traveller.end.then(() => true);
       const before = left;
@@ -95,6 +96,14 @@ describe('a worker that is killed', () => {
       await sayDelays(traveller);
       const settled = { forwardReboots, effects: withoutRepetitions(effects, UNDISTURBED, crashes) };
       expect(settled).toEqual(wanted(traveller));
+      const { runId } = await traveller.end;
+      const lines = (await readAudit(lab.audit)).filter(({ run }) => run === runId);
+      // A line may be there twice, never changed, and none is missing.
+      const byId = new Map(lines.map((line) => [line.id, line]));
+      for (const line of lines) expect(line).toEqual(byId.get(line.id));
+      const whats = ['started', 'gate-open', 'decision', 'reboot', 'committed', 'outcome'];
+      expect([...byId.values()].map(({ what }) => what)).toEqual(whats);
+      expect([...byId.keys()]).toEqual(whats.map((_, i) => `${runId}:${i + 1}`));
     }
   });
 });

@@ -27,6 +27,7 @@ const NAMESPACED = 'namespaces/gpu-provision';
 const PATHS = {
   Namespace: '/api/v1/namespaces',
   ServiceAccount: `/api/v1/${NAMESPACED}/serviceaccounts`,
+  PersistentVolumeClaim: `/api/v1/${NAMESPACED}/persistentvolumeclaims`,
   Deployment: `/apis/apps/v1/${NAMESPACED}/deployments`,
   PodDisruptionBudget: `/apis/policy/v1/${NAMESPACED}/poddisruptionbudgets`,
 };
@@ -40,6 +41,7 @@ it('an API server takes every object, and the pod where the restricted standard 
     expect(objects.map(({ kind }) => kind)).toEqual([
       'Namespace',
       'ServiceAccount',
+      'PersistentVolumeClaim',
       'Deployment',
       'PodDisruptionBudget',
     ]);

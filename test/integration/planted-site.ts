@@ -123,7 +123,7 @@ export class PlantedSite {
 
   /** Resolves when it polls. */
   async startWorker(log: string, more: Environment = {}): Promise<Child> {
-    const worker = this.start(['worker'], log, more);
+    const worker = this.start(['worker', '--audit', join(this.folder, 'audit.jsonl')], log, more);
     const client = await connectProvision({ address: this.temporal.address, env: {} });
     const deadline = Date.now() + READY_LIMIT_MS;
     for (const queue of [WORKFLOW_QUEUE, hostQueue(SITE), watchQueue(SITE)]) {

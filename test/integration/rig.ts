@@ -64,6 +64,8 @@ export interface SiteOptions {
   /** Serves the site instead of this process, at that Temporal server. Resolves to what ends it. */
   readonly serve?: (address: string, site: string) => Promise<() => Promise<void>>;
   readonly artifacts?: ArtifactStore;
+  /** File in which its runs are recorded; left out, they are not. */
+  readonly audit?: string;
   /** Served by processes that the test starts, on a Temporal server of its own. */
   readonly served?: { readonly address: string; readonly site: string };
 }
@@ -142,8 +144,11 @@ export class Site {
 
   async startWorker(): Promise<void> {
     if (this.native === null) return;
-    const { artifacts } = this.options;
-    const made = createActivities(artifacts === undefined ? {} : { artifacts });
+    const { artifacts, audit } = this.options;
+    const made = createActivities({
+      ...(artifacts === undefined ? {} : { artifacts }),
+      ...(audit === undefined ? {} : { audit }),
+    });
     const activities = this.options.wrap?.(made.activities) ?? made.activities;
     this.stop = await serve(this.native, this.spec.site, activities, FORCE_MS);
     this.activities = made;
@@ -168,7 +173,7 @@ export class Site {
       // Sites of one Temporal server may have hosts of the same name.
       workflowId: workflowId(`${input.spec.site}/${input.spec.name}`),
       taskQueue: this.options.served === undefined ? input.spec.site : WORKFLOW_QUEUE,
-      args: [input],
+      args: [{ ...input, audit: this.options.audit !== undefined }],
       typedSearchAttributes: [{ key: ATTRIBUTE.site, value: input.spec.site }],
       workflowIdConflictPolicy: 'FAIL',
       memo: { ...this.options.memo },

@@ -118,6 +118,7 @@ describeWith('secrets planted everywhere', ['ipmitool', 'ipmi_sim'], 'ipmitool o
       'history of h100-02 (base64',
       'payloads of h100-02 (plain)',
       'worker.log (plain)',
+      'audit.jsonl (plain)',
       'temporal.db',
       'output of h100-02: status (plain)',
     ]) {

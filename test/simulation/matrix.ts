@@ -12,10 +12,11 @@ import { CALM, type Schedule } from './schedule.js';
 const AWAY_SECONDS = 300;
 
 const STEPS = PHASES.flatMap(({ name }) => stepsOf(name));
-/** What a run of all phases never does: it verifies no phase that was left out, undoes no step without an undo, and tells nobody. */
+/** What a run of all phases never does: it verifies no phase that was left out, undoes no step without an undo, tells nobody and records nothing. */
 const NEVER = new Set([
   'reboot.disarm',
   'announce',
+  'audit.append',
   'decommission.read-plan',
   'decommission.withdraw-gpus',
   'decommission.begin',

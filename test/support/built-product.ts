@@ -67,7 +67,7 @@ export class BuiltProduct {
   /** `gpu-provision worker` as a process of its own, so that it can be killed without warning. */
   startWorker({ address, site, words = [], patienceSeconds }: WorkerOptions): Child {
     return startChild([process.execPath, this.path('src/cli/main.js'), 'worker', '--site', site, ...words], {
-      env: { TEMPORAL_ADDRESS: address },
+      env: { TEMPORAL_ADDRESS: address, XDG_STATE_HOME: this.folder },
       ...(patienceSeconds === undefined ? {} : { patienceSeconds }),
     });
   }

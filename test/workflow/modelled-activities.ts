@@ -11,7 +11,7 @@ import type { AllActivities, StepActivities } from '../../src/activities/index.j
 import type { RebootInput } from '../../src/activities/reboot.js';
 import type { RestoredInput } from '../../src/activities/restore.js';
 import type { VerifyActivities } from '../../src/activities/verify.js';
-import type { AnnounceInput } from '../../src/domain/run/announcement.js';
+import type { AnnounceInput, AuditInput } from '../../src/domain/run/announcement.js';
 import { FAILURES, type FailureType } from '../../src/domain/run/failures.js';
 import { PHASE_NAMES } from '../../src/domain/run/phases.js';
 import { stepsOf, type Step, type StepResult } from '../../src/domain/run/steps.js';
@@ -27,7 +27,7 @@ export type ActivityKind = 'read' | 'change' | 'unit' | 'cluster' | 'probe';
 export interface Modelled {
   readonly kind: ActivityKind;
   /** Its effect and its answer, at once. Throws ApplicationFailure. */
-  readonly body: (input: RebootInput & RestoredInput & CommitInput & AnnounceInput) => unknown;
+  readonly body: (input: RebootInput & RestoredInput & CommitInput & AnnounceInput & AuditInput) => unknown;
 }
 
 const KIND_OF_POLICY: Readonly<Record<Step['policy'], ActivityKind>> = {
@@ -283,6 +283,12 @@ function ownActivities(
       body: ({ announcement }) => {
         world.announcements.push(announcement);
         return { refused: [] };
+      },
+    },
+    'audit.append': {
+      kind: 'probe',
+      body: ({ entries }) => {
+        world.auditLines.push(...entries);
       },
     },
   };

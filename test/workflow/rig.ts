@@ -46,6 +46,7 @@ export interface Ended {
 export interface RigOptions {
   readonly spec?: Partial<ServerSpec>;
   readonly phases?: readonly PhaseName[];
+  readonly audit?: boolean;
   /** false: no workflow is cached, each task replays from the start; needed where workers are stopped and started. */
   readonly sticky?: boolean;
   /** Default: provisionServer. */
@@ -71,6 +72,7 @@ export class Rig {
       spec: serverSpec({ ...options.spec, site }),
       phases: options.phases ?? PHASE_NAMES,
       startedBy: 'op-b@ops2',
+      ...(options.audit === undefined ? {} : { audit: options.audit }),
     };
     const workers = await startWorkers(env, world, site, isSticky(options));
     const handle = await env.client.workflow.start(options.type ?? WORKFLOW_TYPE, {

@@ -11,7 +11,7 @@ import type { RebootInput } from '../../src/activities/reboot.js';
 import type { TakenOver } from '../../src/activities/restore.js';
 import type { RebootPlan } from '../../src/domain/boot/plan.js';
 import { KNOWN_GOOD_TOKEN, classifyBoot, type BootOutcome } from '../../src/domain/boot/reboot.js';
-import type { Announcement } from '../../src/domain/run/announcement.js';
+import type { Announcement, AuditEntry } from '../../src/domain/run/announcement.js';
 import type { DecommissionPlan } from '../../src/domain/decommission.js';
 import type { DiskPlan } from '../../src/domain/cluster/disks.js';
 import type { FailureType } from '../../src/domain/run/failures.js';
@@ -107,6 +107,7 @@ export class World {
   readonly approvals: (string | undefined)[] = [];
   /** What the receivers of notify have got. */
   readonly announcements: Announcement[] = [];
+  readonly auditLines: AuditEntry[] = [];
   /** Runs inside an activity, for things that happen meanwhile. */
   readonly on = new Map<string, () => void | Promise<void>>();
   /** How many of the next power cycles end between off and on. */

@@ -2,7 +2,7 @@ import { appendFileSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { AuditEntry } from '../../ports/audit.js';
+import type { AuditEntry } from '../../domain/run/announcement.js';
 import { createAuditLog } from './audit-log.js';
 
 let folder: string;

@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { openArtifactStore } from '../../adapters/artifacts/index.js';
 import { redactor } from '../../adapters/secrets/index.js';
 import { EXIT } from '../../domain/run/outcomes.js';
@@ -18,6 +18,8 @@ export interface WorkerArgs extends Readonly<Record<keyof WorkerLimits, string>>
   readonly deployment?: string;
   /** Where evidence is kept; below the state directory when left out. */
   readonly artifacts?: string;
+  /** File of the audit record, or `off`; below the state directory when left out. */
+  readonly audit?: string;
   /** Where metrics are served. */
   readonly metrics?: string;
   readonly logFormat: LogFormat;
@@ -40,21 +42,34 @@ export async function worker({ io }: Deps, args: WorkerArgs): Promise<number> {
     env: io.env,
     remember: (secret) => redactor.remember(secret),
   });
+  const audit = auditFile(args.audit ?? join(stateDir(io.env), 'audit.jsonl'));
   // Loaded only here: it brings the adapters and the native part of Temporal, which no other command needs.
   const { runWorker } = await import('../../worker.js');
   const { ownBuildId } = await import('../../worker-version.js');
   const { deployment } = args;
   const version = deployment === undefined ? '' : `, version ${await ownBuildId()} of ${deployment}`;
-  io.stderr(`worker for site ${sites.join(', ')}${version}; Ctrl-C stops it\nartifacts in ${artifacts.url}\n`);
+  io.stderr(
+    `worker for site ${sites.join(', ')}${version}; Ctrl-C stops it\nartifacts in ${artifacts.url}\naudit record ${audit === null ? 'off' : `in ${audit}`}\n`,
+  );
   await runWorker({
     sites: [...sites],
     signal: io.signal,
     limits,
     artifacts,
+    ...(audit === null ? {} : { audit }),
     telemetry: { logFormat: args.logFormat, ...(metricsAddress === undefined ? {} : { metricsAddress }) },
     ...(deployment === undefined ? {} : { deployment }),
   });
   return EXIT.done;
+}
+
+/** null: none is kept. */
+function auditFile(text: string): string | null {
+  if (text === 'off') return null;
+  if (isAbsolute(text) && !text.endsWith('/')) return text;
+  throw new UsageError(
+    `--audit ${text}: expected the absolute path of a file, e.g. /var/log/gpu-provision.jsonl, or off`,
+  );
 }
 
 /** As the exporter takes it: it resolves no names. */

@@ -77,6 +77,10 @@ export const FAILURES = {
     retryable: false,
     advice: 'a receiver of notify refuses what it is sent: check its URL; the run goes on without it',
   },
+  AuditUnwritable: {
+    retryable: true,
+    advice: 'the audit record cannot be written: make room, or let the worker write there; the run goes on meanwhile',
+  },
   AcceptanceFailed: { retryable: false, advice: 'the GPU job failed or its figures are below the minimum' },
   Rejected: { retryable: false, advice: 'a person rejected the question' },
   Expired: { retryable: false, advice: 'nobody decided in time' },

@@ -59,6 +59,8 @@ export interface ProvisionInput {
   readonly startedBy: string;
   /** Why it was started, as the starter says: a change number. */
   readonly reason?: string;
+  /** Whether its moments are recorded; clients start every run so. Decided by the input, so that it is the same at replay. */
+  readonly audit?: boolean;
 }
 
 export type DecommissionInput = Omit<ProvisionInput, 'phases'>;
@@ -119,7 +121,7 @@ export interface RunEvent {
   /** ISO 8601. */
   readonly at: string;
   readonly phase: PhaseName | null;
-  /** Short stable word: `phase`, `step`, `gate`, `decision`, `reboot`, `left`, `back`, `rung`, `undo`, `failure`, `outcome`. */
+  /** Short stable word: `phase`, `step`, `gate`, `decision`, `reboot`, `left`, `back`, `rung`, `undo`, `failure`, `audit`, `outcome`. */
   readonly kind: string;
   readonly text: string;
 }

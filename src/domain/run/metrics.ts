@@ -50,6 +50,11 @@ export const METRICS = {
     labels: ['site', 'result'],
     help: 'Announcements by what became of them: delivered, refused by a receiver, or undelivered.',
   },
+  gpu_provision_audit_lines_total: {
+    kind: 'counter',
+    labels: ['site', 'result'],
+    help: 'Lines of the audit record by what became of them: written, delayed (each time that writing fails), or lost at the end of a run.',
+  },
   gpu_provision_runs_open: {
     kind: 'gauge',
     labels: ['site', 'phase'],

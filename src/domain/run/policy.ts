@@ -41,6 +41,16 @@ const BMC = {
   queue: 'watch',
 } as const;
 
+const AUDIT = {
+  startToCloseSeconds: MINUTE,
+  scheduleToCloseSeconds: HOUR,
+  heartbeatSeconds: HEARTBEAT_SECONDS,
+  firstRetrySeconds: 1,
+  backoff: 2,
+  slowestRetrySeconds: MINUTE,
+  queue: 'watch',
+} as const;
+
 export const POLICIES = {
   read: {
     startToCloseSeconds: 10 * MINUTE,
@@ -152,8 +162,17 @@ export const POLICIES = {
     queue: 'watch',
     why: 'Nothing waits for it but the end of a run, and that for a minute. A receiver that is away longer than this has people who look elsewhere.',
   },
+  audit: {
+    ...AUDIT,
+    attempts: 4,
+    why: 'A line is milliseconds. Four attempts are seconds, and then the run says that its record waits; a worker that is away is waited for.',
+  },
+  'audit-again': {
+    ...AUDIT,
+    why: 'After that it is tried for as long as the run lasts, an hour at a time: somebody has to make room.',
+  },
 } as const satisfies Record<
-  StepPolicy | 'verify' | 'undo' | 'await-boot' | 'probe' | 'bmc' | 'bmc-once' | 'announce',
+  StepPolicy | 'verify' | 'undo' | 'await-boot' | 'probe' | 'bmc' | 'bmc-once' | 'announce' | 'audit' | 'audit-again',
   ActivityPolicy
 >;
 

@@ -1,8 +1,9 @@
 /**
- * What people elsewhere read. A question is shown as `watch` shows it, so that nobody approves by another text.
+ * What people elsewhere and the audit record read. A question is shown as `watch` shows it, so that nobody approves by another text.
  * @module
  */
-import { ANNOUNCEMENT_VERSION, type Announcement, type Moment } from '../run/announcement.js';
+import { UNDO_ALLOWANCE } from '../boot/plan.js';
+import { ANNOUNCEMENT_VERSION, type Announcement, type AuditEntry, type Moment } from '../run/announcement.js';
 import { workflowId, type RunStatus } from '../run/messages.js';
 import { OUTCOMES } from '../run/outcomes.js';
 import { phaseOf } from '../run/phases.js';
@@ -22,7 +23,7 @@ interface Words {
 }
 
 /** `number` counts the announcements of a run from 1. */
-export function announcementOf(status: RunStatus, moment: Moment, number: number): Announcement {
+export function announcementOf(status: RunStatus, moment: Announcement['moment'], number: number): Announcement {
   const { server, site, cluster, runId, now, question, outcome } = status;
   const { title, details = () => [] } = WORDS[moment];
   const line = plain(`${server} (${site}, ${cluster}): ${title(status)}`);
@@ -53,17 +54,54 @@ export function announcementOf(status: RunStatus, moment: Moment, number: number
   };
 }
 
+/** `number` counts the entries of a run from 1. */
+export function auditEntryOf(status: RunStatus, moment: Moment, number: number): AuditEntry {
+  const { server, site, runId, now } = status;
+  return {
+    id: `${runId}:${number}`,
+    at: now,
+    run: runId,
+    server,
+    site,
+    what: moment,
+    who: whoDid(status, moment),
+    digest: digestOf(status, moment),
+    text: plain(WORDS[moment].title(status)),
+  };
+}
+
+function whoDid({ startedBy, decisions }: RunStatus, moment: Moment): string | null {
+  if (moment === 'started') return startedBy;
+  return moment === 'decision' ? (decisions.at(-1)?.by ?? null) : null;
+}
+
+/** Of what is asked or answered; else of the plan that the run acts by. */
+function digestOf({ question, decisions, plan }: RunStatus, moment: Moment): string | null {
+  const about = moment === 'decision' ? decisions.at(-1) : question;
+  return (about === undefined || about === null ? plan?.digest : about.digest) || null;
+}
+
 const WORDS: Readonly<Record<Moment, Words>> = {
   started: { title: ({ startedBy }) => `the run begins, started by ${startedBy}` },
   'gate-open': { title: asks('WAITS FOR APPROVAL'), details: asked },
   reminder: { title: asks('STILL WAITS'), details: asked },
   expired: { title: asks('EXPIRED') },
   decision: { title: decided },
-  reboot: { title: ({ reboot }) => `reboot ${reboot?.number ?? 1} into the new image was asked for` },
+  reboot: {
+    title: ({ reboot }) =>
+      `reboot ${reboot?.number ?? 1} ${reboot?.purpose === 'undo' ? 'to end an undo' : 'into the new image'} was asked for`,
+  },
+  'graceful-restart': { title: () => 'a restart of the silent host was asked of the BMC' },
+  'power-cycle': {
+    title: ({ counts }) => `power cycle ${counts.powerCycles} of ${UNDO_ALLOWANCE.powerCycles} was asked of the BMC`,
+  },
+  'power-on': { title: () => 'the BMC was asked to turn on the host, which was off' },
   'fell-back': {
     title: ({ reboot }) =>
       `FELL BACK: the host is in the system that worked before. ${reboot?.outcome?.evidence ?? ''}`,
   },
+  committed: { title: () => 'the new image is proven and the default' },
+  restored: { title: () => 'what was staged is undone, the host verified to be as before' },
   parked: { title: ({ failure }) => `PARKED: ${failure?.message ?? ''}`, details: asked },
   'needs-hands': { title: ({ failure }) => `NEEDS HANDS: ${failure?.message ?? ''}`, details: ending },
   outcome: {

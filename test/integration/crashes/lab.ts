@@ -2,6 +2,9 @@
  * The built product, a Temporal that keeps its runs in a file, and sites that are served by processes.
  * @module
  */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { BuiltProduct } from '../../support/built-product.js';
 import { MortalTemporal } from '../../support/mortal-temporal.js';
@@ -26,15 +29,22 @@ export class CrashLab {
     private readonly temporal: MortalTemporal,
     /** For workers whose calls to Temporal are held. */
     readonly proxy: TemporalProxy,
+    private readonly folder: string,
   ) {}
 
   static async start(): Promise<CrashLab> {
     const [product, temporal] = await Promise.all([BuiltProduct.build({ bundles: true }), MortalTemporal.start()]);
-    return new CrashLab(product, temporal, await TemporalProxy.start(temporal.address));
+    const folder = await mkdtemp(join(tmpdir(), 'gpu-provision-crashes-'));
+    return new CrashLab(product, temporal, await TemporalProxy.start(temporal.address), folder);
   }
 
   get address(): string {
     return this.temporal.address;
+  }
+
+  /** File in which a worker may record its runs. */
+  get audit(): string {
+    return join(this.folder, 'audit.jsonl');
   }
 
   /** SIGKILL. */
@@ -61,8 +71,8 @@ export class CrashLab {
   }
 
   /** A run that has begun. */
-  async setOut(journey: Journey, name: string): Promise<Traveller> {
-    const site = await this.startSite(name, { faults: journey.faults, boot: PATIENT });
+  async setOut(journey: Journey, name: string, options: Pick<SiteOptions, 'audit'> = {}): Promise<Traveller> {
+    const site = await this.startSite(name, { ...options, faults: journey.faults, boot: PATIENT });
     return new Traveller(journey, site, await site.begin(), this.proxy);
   }
 
@@ -70,5 +80,6 @@ export class CrashLab {
     await this.proxy.close();
     await this.temporal.stop();
     await this.product.remove();
+    await rm(this.folder, { recursive: true });
   }
 }
