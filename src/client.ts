@@ -12,7 +12,7 @@ import type { ListFilter } from './client/list-runs.js';
 import { loadDataConverter } from './codec/data-converter.js';
 import { TemporalProvisionClient } from './client/temporal-client.js';
 import type { PlanPreview } from './domain/preflight.js';
-import type { DecommissionInput, ProvisionInput, RunEvent } from './domain/run/messages.js';
+import type { Day2Input, ProvisionInput, RunEvent, RunPurpose } from './domain/run/messages.js';
 import type { Choice, Decision, Receipt } from './domain/run/questions.js';
 import type { ListedRun, RunView } from './domain/run/view.js';
 import type { ServerSpec } from './domain/spec.js';
@@ -58,8 +58,8 @@ export interface ProvisionClient {
   readonly namespace: string;
   /** Kind `already-running` when there is a run of this server and `attach` isn't set. */
   start(input: ProvisionInput, options?: { readonly attach?: boolean }): Promise<StartedRun>;
-  /** Starts a run that gives the GPUs back to the host; it asks first. Kind `already-running` when there is a run of this server. */
-  decommission(input: DecommissionInput): Promise<StartedRun>;
+  /** Starts a run over a server that is provisioned; it asks first. Kind `already-running` when there is a run of this server. */
+  startDay2(purpose: RunPurpose, input: Day2Input): Promise<StartedRun>;
   /** The newest run of the server, also when it is over. Kind `not-found` when there is none. */
   status(server: string): Promise<RunView>;
   /** Runs of every server, the newest first, at most 1,000. Needs no worker. */

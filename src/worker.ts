@@ -12,6 +12,7 @@ import { auditActivities } from './activities/audit.js';
 import { commitActivities } from './activities/commit.js';
 import { cozystackSteps } from './activities/cozystack.js';
 import { decommissionActivities } from './activities/decommission.js';
+import { plannedRebootActivities } from './activities/planned-reboot.js';
 import { stepActivities } from './activities/define-step.js';
 import { isolationSteps } from './activities/gpu-isolation.js';
 import { isolationActivities } from './activities/isolation-state.js';
@@ -94,6 +95,7 @@ export function createActivities({ warn = () => undefined, artifacts, audit }: A
       ),
       ...verifyActivities(adapters),
       ...decommissionActivities(adapters),
+      ...plannedRebootActivities(adapters),
     }),
     close,
   };

@@ -4,6 +4,7 @@
  */
 import { renderCustomCfg, withoutOurs } from '../domain/boot/custom-cfg.js';
 import { comparableArguments, kernelArguments } from '../domain/boot/grub-config.js';
+import { KNOWN_GOOD_TOKEN } from '../domain/boot/reboot.js';
 import {
   CONFIRMED_PATH,
   DEAD_MAN_SCRIPT_PATH,
@@ -19,7 +20,8 @@ import { generatedDefault, setTrialOrder } from './host/boot.js';
 import { CONFIRM_BOOT } from './host/boot-scripts.js';
 import { bootedCopy } from './host/known-good-copy.js';
 import { checkGrubScript } from './host/known-good-default.js';
-import { noteCommitted, writeLedgerState } from './host/ledger.js';
+import { noteCommitted, noteCommittedAgain, writeLedgerState } from './host/ledger.js';
+import type { RemoteHost } from './host/remote-host.js';
 
 /** The dead-man looks every few seconds; after this long it must have seen the confirmation. */
 const DEAD_MAN_STOPS_WITHIN_MS = 60_000;
@@ -35,6 +37,8 @@ export interface CommitActivities {
   'commit.check-default'(input: CommitInput): Promise<string>;
   'commit.make-default'(input: CommitInput): Promise<string>;
   'commit.close'(input: CommitInput): Promise<string>;
+  /** Instead, on a host that was committed before: files, holds and ledger stay as they are. */
+  'commit.close-reboot'(input: CommitInput): Promise<string>;
 }
 
 export function commitActivities(adapters: Adapters): CommitActivities {
@@ -45,6 +49,7 @@ export function commitActivities(adapters: Adapters): CommitActivities {
     'commit.check-default': activity(checkDefault),
     'commit.make-default': activity(makeDefault),
     'commit.close': activity(close),
+    'commit.close-reboot': activity(closeReboot),
   };
 }
 
@@ -117,11 +122,26 @@ async function makeDefault(ctx: StepContext, input: CommitInput): Promise<string
 }
 
 async function close(ctx: StepContext): Promise<string> {
-  if (await ctx.host.exists(DEAD_MAN_UNIT_PATH)) await ctx.host.change(['systemctl', 'disable', DEAD_MAN_UNIT]);
-  for (const path of [DEAD_MAN_UNIT_PATH, DEAD_MAN_SCRIPT_PATH]) await ctx.host.removeFile(path, 'commit.close');
-  await ctx.host.change(['systemctl', 'daemon-reload']);
+  await removeDeadMan(ctx.host, 'commit.close');
   await unmaskTimers(ctx);
   await noteCommitted(ctx.host);
   await writeLedgerState(ctx.host, { run: ctx.run.id, state: 'committed', at: new Date().toISOString() });
   return 'committed';
+}
+
+async function closeReboot({ host }: StepContext, input: CommitInput): Promise<string> {
+  const running = await host.bootReading();
+  // A person may choose it at the console, whatever the default is.
+  if (running.bootId !== input.bootId && running.commandLine.split(/\s+/).includes(KNOWN_GOOD_TOKEN))
+    throw new ProvisionError('Drifted', `boot ${running.bootId} runs, known-good; ${input.bootId} was verified`);
+  await removeDeadMan(host, 'commit.close-reboot');
+  // It names the run that wrote it, so it has another hash than before.
+  await noteCommittedAgain(host, GRUB_CUSTOM_CFG);
+  return 'the dead-man is removed; every file is as it was committed';
+}
+
+async function removeDeadMan(host: RemoteHost, step: string): Promise<void> {
+  if (await host.exists(DEAD_MAN_UNIT_PATH)) await host.change(['systemctl', 'disable', DEAD_MAN_UNIT]);
+  for (const path of [DEAD_MAN_UNIT_PATH, DEAD_MAN_SCRIPT_PATH]) await host.removeFile(path, step);
+  await host.change(['systemctl', 'daemon-reload']);
 }

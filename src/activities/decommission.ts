@@ -31,8 +31,8 @@ import {
 } from './host/ledger.js';
 import { notedBaseline } from './host/open-ledger.js';
 import { sha256 } from './host/remote-host.js';
-import { testBmc } from './isolation-state.js';
 import { withdrawGpus } from './kubevirt.js';
+import { testBmc } from './reboot-plan.js';
 import { readWorkloads } from './workloads.js';
 
 /** In the ledger: the run that began to give the GPUs back. An open ledger with it is of a decommission that was lost. */

@@ -10,6 +10,7 @@ import type { CommitActivities } from './commit.js';
 import type { DecommissionActivities } from './decommission.js';
 import type { StepActivity, StepInput } from './define-step.js';
 import type { IsolationActivities } from './isolation-state.js';
+import type { PlannedRebootActivities } from './planned-reboot.js';
 import type { RebootActivities } from './reboot.js';
 import type { RestoreActivities } from './restore.js';
 import type { StorageActivities } from './storage.js';
@@ -24,6 +25,7 @@ export interface PlanActivities {
 
 export type AllActivities = StepActivities &
   RebootActivities &
+  PlannedRebootActivities &
   RestoreActivities &
   CommitActivities &
   IsolationActivities &

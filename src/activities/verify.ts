@@ -13,6 +13,7 @@ import { contextOf, reporting, type Adapters, type StepContext, type StepInput }
 import { NOTE_HELD, wantedImage } from './gpu-isolation.js';
 import { imagesByKernel, inspectImage, kernelOf } from './host/boot.js';
 import { undamagedCopy } from './host/known-good-copy.js';
+import { lostReboot } from './host/lost-reboot.js';
 import { readCommitted, readLedgerState, readNote, type Committed } from './host/ledger.js';
 import { notedBaseline } from './host/open-ledger.js';
 
@@ -49,7 +50,8 @@ export function verifyActivities(adapters: Adapters): VerifyActivities {
   };
 }
 
-async function readBoot(ctx: StepContext): Promise<HostItems> {
+/** Boot files, known-good and kernels: what a reboot relies on. */
+export async function readBoot(ctx: StepContext): Promise<HostItems> {
   const ledger = await readLedgerState(ctx.host);
   const server = ctx.spec.name;
   if (ledger?.state !== 'committed') {
@@ -107,11 +109,23 @@ async function committedFiles(ctx: StepContext, committed: Committed): Promise<r
     return [ok('boot.file', 'committed by an older version, which noted no hashes to compare with')];
   const now = await ctx.host.hashFiles([...committed.keys()]);
   const changed = [...committed].filter(([path, hash]) => (now.get(path) ?? null) !== hash);
-  const items = changed.map(([path, hash]) => {
-    const is = now.get(path) ?? null;
-    const how = is === null ? 'is gone' : hash === null ? 'is there again' : 'is not as it was committed';
-    return drift('boot.file', `${path} ${how}`, FILES.find(({ of }) => of.test(path))?.remedy ?? '');
-  });
+  const lost = changed.length === 0 ? null : await lostReboot(ctx.host);
+  const items = changed
+    .filter(([path]) => lost?.paths.includes(path) !== true)
+    .map(([path, hash]) => {
+      const is = now.get(path) ?? null;
+      const how = is === null ? 'is gone' : hash === null ? 'is there again' : 'is not as it was committed';
+      return drift('boot.file', `${path} ${how}`, FILES.find(({ of }) => of.test(path))?.remedy ?? '');
+    });
+  if (lost !== null && items.length < changed.length) {
+    items.push(
+      drift(
+        'boot.unfinished',
+        `the reboot of run ${lost.run} ended before its entry was proven: ${lost.knownGoodIsDefault ? 'known-good is the default' : 'its dead-man is still there'}`,
+        `gpu-provision reboot ${ctx.spec.name}`,
+      ),
+    );
+  }
   const same = committed.size - changed.length;
   return [...items, ok('boot.file', `${same} of ${committed.size} files and images are as they were committed`)];
 }

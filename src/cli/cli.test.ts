@@ -174,9 +174,23 @@ describe('decommission', () => {
     const views = [view(status, at('16:10:00'), { workflow })];
     const { exit, io, client } = await cli('gpu-provision decommission h100-01 --reason CHG-9', { views });
     expect(exit).toBe(0);
-    expect(client.decommissioned).toMatchObject([{ spec: { name: 'h100-01' }, reason: 'CHG-9' }]);
+    expect(client.day2).toMatchObject([
+      { purpose: 'decommission', input: { spec: { name: 'h100-01' }, reason: 'CHG-9' } },
+    ]);
     expect(io.err()).toContain('started: provision/h100-01 run-1');
     expect(io.out()).toContain('DECOMMISSIONED  h100-01');
+  });
+});
+
+describe('reboot', () => {
+  it('starts a run under the id of provisioning, and its exit code is that of the outcome', async () => {
+    const [status, workflow] = endings['rebooted']!;
+    const views = [view(status, at('16:10:00'), { workflow })];
+    const { exit, io, client } = await cli('gpu-provision reboot h100-01 --reason CHG-9', { views });
+    expect(exit).toBe(0);
+    expect(client.day2).toMatchObject([{ purpose: 'reboot', input: { spec: { name: 'h100-01' }, reason: 'CHG-9' } }]);
+    expect(io.err()).toContain('started: provision/h100-01 run-1');
+    expect(io.out()).toContain('REBOOTED  h100-01');
   });
 });
 

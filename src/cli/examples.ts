@@ -49,6 +49,10 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'gpu-provision verify h100-01 --inventory inventory.yaml',
     'gpu-provision verify h100-01 --schedule 24h',
   ],
+  'gpu-provision reboot': [
+    'gpu-provision reboot h100-01 --inventory inventory.yaml',
+    'gpu-provision reboot h100-01 --detach --reason "CHG-4711"',
+  ],
   'gpu-provision decommission': [
     'gpu-provision decommission h100-01 --inventory inventory.yaml',
     'gpu-provision decommission h100-01 --detach --reason "CHG-4711"',

@@ -3,12 +3,13 @@
  * @module
  */
 import { Argument, Command, Option } from 'commander';
+import type { RunPurpose } from '../domain/run/messages.js';
 import { PHASE_NAMES } from '../domain/run/phases.js';
 import { VERIFIED_PHASES } from '../domain/verify.js';
 import { cancel } from './commands/cancel.js';
 import { codecServer } from './commands/codec-server.js';
 import { completion } from './commands/completion.js';
-import { decommission } from './commands/decommission.js';
+import { day2 } from './commands/day-2.js';
 import { approve, reject, resume } from './commands/decide.js';
 import { doctor } from './commands/doctor.js';
 import { inventoryCheck } from './commands/inventory-check.js';
@@ -39,6 +40,11 @@ Exit codes: 0 done  1 bug  2 bad input  3 restored  4 needs hands
             5 rejected or expired  6 incomplete  7 refused  9 already running  10 drift
             8 Temporal or worker unreachable (the run is unaffected)
             130 view left, the run goes on`;
+
+const DAY_2: Readonly<Record<RunPurpose, string>> = {
+  reboot: 'reboot a provisioned server into its proven entry: asks, falls back to known-good, proves it again',
+  decommission: 'give the GPUs back to the host: asks, undoes, reboots once',
+};
 
 type Options = Readonly<Record<string, unknown>>;
 type Run<A> = (deps: Deps, args: A) => Promise<number>;
@@ -108,13 +114,15 @@ export function gpuProvision(deps: Deps, done: Done): Command {
     verify,
   );
 
-  bind(
-    server('decommission', 'give the GPUs back to the host: asks, undoes, reboots once')
-      .addOption(inventoryOption())
-      .option('--detach', 'return when the run is started', false)
-      .option('--reason <text>', 'why; kept with the run'),
-    decommission,
-  );
+  for (const purpose of ['reboot', 'decommission'] as const) {
+    bind(
+      server(purpose, DAY_2[purpose])
+        .addOption(inventoryOption())
+        .option('--detach', 'return when the run is started', false)
+        .option('--reason <text>', 'why; kept with the run'),
+      day2(purpose),
+    );
+  }
 
   const serving = program
     .command('worker')

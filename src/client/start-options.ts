@@ -3,7 +3,13 @@
  * @module
  */
 import type { WorkflowStartOptions } from '@temporalio/client';
-import { type DecommissionInput, type ProvisionInput, WORKFLOW_QUEUE, workflowId } from '../domain/run/messages.js';
+import {
+  type Day2Input,
+  type ProvisionInput,
+  type RunPurpose,
+  WORKFLOW_QUEUE,
+  workflowId,
+} from '../domain/run/messages.js';
 import { phaseOf } from '../domain/run/phases.js';
 import { ATTRIBUTE } from './known-run.js';
 
@@ -19,16 +25,20 @@ export function startOptions(input: ProvisionInput, attach: boolean): WorkflowSt
   };
 }
 
-export function decommissionOptions(input: DecommissionInput): WorkflowStartOptions {
+const DAY_2: Readonly<Record<RunPurpose, (input: Day2Input) => string>> = {
+  decommission: ({ spec }) => `GPUs: ${spec.gpus.addresses.length} (${spec.gpus.id}) back to the host's own drivers`,
+  reboot: () => 'one reboot into the proven entry, which is proven once more',
+};
+
+export function day2Options(purpose: RunPurpose, input: Day2Input): WorkflowStartOptions {
   const { spec, startedBy, reason = '' } = input;
   return {
     ...lockedOptions(input, false),
-    args: [{ ...input, audit: true } satisfies DecommissionInput],
-    staticSummary: `decommission ${spec.name} (${spec.cluster.name}), started by ${startedBy}`,
+    args: [{ ...input, audit: true } satisfies Day2Input],
+    staticSummary: `${purpose} ${spec.name} (${spec.cluster.name}), started by ${startedBy}`,
     staticDetails: [
       `**${spec.name}** serial ${spec.serial}, ${spec.ssh.host}, site ${spec.site}, cluster ${spec.cluster.name}`,
-      '',
-      `- GPUs: ${spec.gpus.addresses.length} (${spec.gpus.id}) back to the host's own drivers`,
+      `- ${DAY_2[purpose](input)}`,
       `- started by ${startedBy} (asserted)${reason === '' ? '' : `: ${reason}`}`,
     ].join('\n'),
   };
@@ -36,7 +46,7 @@ export function decommissionOptions(input: DecommissionInput): WorkflowStartOpti
 
 /** Of whatever changes a server: one at a time. */
 function lockedOptions(
-  { spec, startedBy, reason = '' }: DecommissionInput,
+  { spec, startedBy, reason = '' }: Day2Input,
   attach: boolean,
 ): Omit<WorkflowStartOptions, 'args'> {
   return {

@@ -11,14 +11,15 @@ import {
 } from '@temporalio/client';
 import type { PlanPreview } from '../domain/preflight.js';
 import {
-  DECOMMISSION_WORKFLOW_TYPE,
-  type DecommissionInput,
+  DAY_2_WORKFLOW_TYPES,
+  type Day2Input,
   hostQueue,
   PLAN_WORKFLOW_TYPE,
   type PlanInput,
   planWorkflowId,
   type ProvisionInput,
   QUERIES,
+  type RunPurpose,
   type RunStatus,
   VERIFY_WORKFLOW_TYPE,
   verifyWorkflowId,
@@ -38,7 +39,7 @@ import { type QueueState, queueState, type TemporalHealth, temporalHealth } from
 import { knownRun, STATES } from './known-run.js';
 import { type ListFilter, listRuns } from './list-runs.js';
 import { newEvents } from './new-events.js';
-import { decommissionOptions, startOptions } from './start-options.js';
+import { day2Options, startOptions } from './start-options.js';
 import { scheduleVerify, unscheduleVerify, verifyOptions } from './verify.js';
 
 /** A person waits: a server that doesn't answer is told within seconds. */
@@ -71,10 +72,10 @@ export class TemporalProvisionClient implements ProvisionClient {
     return { server: spec.name, workflowId: handle.workflowId, runId, attached: runId === before };
   }
 
-  async decommission(input: DecommissionInput): Promise<StartedRun> {
+  async startDay2(purpose: RunPurpose, input: Day2Input): Promise<StartedRun> {
     const { name } = input.spec;
     const handle = await this.call(name, () =>
-      this.client.workflow.start(DECOMMISSION_WORKFLOW_TYPE, decommissionOptions(input)),
+      this.client.workflow.start(DAY_2_WORKFLOW_TYPES[purpose], day2Options(purpose, input)),
     );
     return { server: name, workflowId: handle.workflowId, runId: handle.firstExecutionRunId, attached: false };
   }

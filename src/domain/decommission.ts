@@ -2,6 +2,7 @@
  * Giving the GPUs back to the host: what a person approves, and what stands in its way.
  * @module
  */
+import { named, withoutHashes, workProblems } from './obstacles.js';
 import type { PciAddress } from './spec.js';
 
 /** The part the digest is made of: anything here that changes voids an approval. */
@@ -58,7 +59,7 @@ export interface Obstacles {
 }
 
 export function whyNotGivenBack(found: Obstacles, server: string): readonly string[] {
-  return [...ledgerProblems(found, server), ...workProblems(found)];
+  return [...ledgerProblems(found, server), ...workProblems(found), ...nestedProblems(found)];
 }
 
 function ledgerProblems(found: Obstacles, server: string): readonly string[] {
@@ -68,10 +69,7 @@ function ledgerProblems(found: Obstacles, server: string): readonly string[] {
     return [
       `run ${ledger.run} changed the host and ended without a commit: start-provision --server ${server} takes that back first`,
     ];
-  if (!found.noted)
-    return [
-      `run ${ledger.run} was committed by an older version, which kept no hashes of what it left: what changed since cannot be told from what it made`,
-    ];
+  if (!found.noted) return [withoutHashes(ledger.run)];
   const problems: string[] = [];
   const isolated = Object.entries(nativeDrivers ?? {}).filter(([, driver]) => driver === 'vfio-pci');
   if (nativeDrivers === null || isolated.length > 0)
@@ -83,16 +81,8 @@ function ledgerProblems(found: Obstacles, server: string): readonly string[] {
   return problems;
 }
 
-function workProblems({ vms, gpuProcesses, nestedClusters }: Obstacles): readonly string[] {
-  return [
-    ...named('VMs run here', vms, 'Stop or move them'),
-    ...named('processes hold GPUs', gpuProcesses, 'End them'),
-    ...named('nested clusters of the inventory are there', nestedClusters, 'Delete them with kubectl'),
-  ];
-}
-
-const named = (what: string, names: readonly string[], remedy: string): readonly string[] =>
-  names.length === 0 ? [] : [`${what}: ${names.join(', ')}. ${remedy}`];
+const nestedProblems = ({ nestedClusters }: Obstacles): readonly string[] =>
+  named('nested clusters of the inventory are there', nestedClusters, 'Delete them with kubectl');
 
 /** What is asked. */
 export function decommissionQuestion(plan: DecommissionPlan, server: string): string {

@@ -5,24 +5,26 @@
  */
 import { CancellationScope } from '@temporalio/workflow';
 import { decommissionDifference, decommissionQuestion, type DecommissionPlan } from '../domain/decommission.js';
-import type { DecommissionInput, RunStatus } from '../domain/run/messages.js';
+import type { Day2Input, RunStatus } from '../domain/run/messages.js';
 import type { Outcome } from '../domain/run/outcomes.js';
 import { stepsOf } from '../domain/run/steps.js';
 import { call } from './act.js';
 import { approved } from './approval.js';
+import { claim, cordon, mayHoldHost, outcomeOf, uncordon } from './day-2.js';
 import { release, toTheEnd } from './ending.js';
-import { failureType, reportFailure, rethrowBug } from './failure.js';
+import { reportFailure, rethrowBug } from './failure.js';
 import { needsHands, restoreHost } from './restore-host.js';
 import { Run } from './run.js';
 import { Saga } from './saga.js';
 
-export function decommissionServer(input: DecommissionInput): Promise<RunStatus> {
+export function decommissionServer(input: Day2Input): Promise<RunStatus> {
   const run = new Run({ ...input, phases: ['kubevirt', 'gpu-isolation'] }, 'decommission');
   return toTheEnd(run, { go: () => decommission(run), closeFailed: (error) => closeFailed(run, error) });
 }
 
 async function decommission(run: Run): Promise<Outcome> {
   await preflight(run);
+  run.beginPhase('gpu-isolation');
   await cordon(run);
   const plan = await approvedPlan(run);
   // A host that is half given back helps nobody: from here on it goes to the end, or waits for a person.
@@ -34,8 +36,7 @@ async function decommission(run: Run): Promise<Outcome> {
 async function preflight(run: Run): Promise<void> {
   run.beginPhase('preflight');
   const plan = await readPlan(run);
-  await call('preparation.claim-host', run.step, { site: run.site, policy: 'change', summary: 'take the host lock' });
-  run.setPhase('preflight', 'done', `run ${plan.committedBy} is committed here; nothing stands in the way`);
+  await claim(run, `run ${plan.committedBy} is committed here; nothing stands in the way`);
 }
 
 async function readPlan(run: Run): Promise<DecommissionPlan> {
@@ -46,15 +47,6 @@ async function readPlan(run: Run): Promise<DecommissionPlan> {
   });
   run.facts = { baseline, earlierBootSeconds: [] };
   return plan;
-}
-
-async function cordon(run: Run): Promise<void> {
-  run.beginPhase('gpu-isolation');
-  run.cordonedAt = await call('workloads.cordon', run.step, {
-    site: run.site,
-    policy: 'change',
-    summary: 'keep new work off the node',
-  });
 }
 
 /** Throws Rejected, Expired, Drifted, or Blocked when something came in the way meanwhile. */
@@ -110,29 +102,12 @@ async function begin(run: Run): Promise<void> {
 
 async function closeFailed(run: Run, error: unknown): Promise<void> {
   run.failure ??= reportFailure(error, run.currentPhase, run.currentStep);
-  const claimed = run.phaseState('preflight') === 'done';
+  const held = mayHoldHost(run, error);
   run.setPhase(run.currentPhase ?? 'preflight', 'failed', run.failure.message);
-  if (claimed) {
+  if (held) {
     await uncordon(run);
     await release(run);
     run.findings.push({ area: 'now', text: 'the GPUs stay isolated; nothing on the host was given back' });
   }
-  run.setOutcome(outcomeOf(error, claimed));
-}
-
-async function uncordon(run: Run): Promise<void> {
-  try {
-    await call('workloads.uncordon', run.step, { site: run.site, policy: 'undo', summary: 'let the scheduler back' });
-  } catch (error) {
-    rethrowBug(error);
-    run.findings.push({ area: 'remains', text: `cordon: ${reportFailure(error, null, null).message}` });
-  }
-}
-
-function outcomeOf(error: unknown, claimed: boolean): Outcome {
-  const type = failureType(error);
-  if (!claimed || type === 'Blocked') return 'refused';
-  if (type === 'Rejected') return 'rejected';
-  if (type === 'Expired') return 'expired';
-  return 'incomplete';
+  run.setOutcome(outcomeOf(error, held));
 }

@@ -1,4 +1,5 @@
 export { decommissionServer } from './decommission-server.js';
 export { planServer } from './plan-server.js';
 export { provisionServer } from './provision-server.js';
+export { rebootServer } from './reboot-server.js';
 export { verifyServer } from './verify-server.js';

@@ -2,7 +2,7 @@
  * The runbook. One run per server; it survives the crash of everything but the server itself.
  * @module
  */
-import { CancellationScope, CancelledFailure, isCancellation } from '@temporalio/workflow';
+import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import type { ProvisionInput, RunStatus } from '../domain/run/messages.js';
 import type { Outcome } from '../domain/run/outcomes.js';
 import { PHASES, phaseOf, type PhaseName } from '../domain/run/phases.js';
@@ -10,11 +10,10 @@ import { lastingSteps, stepsOf } from '../domain/run/steps.js';
 import { call } from './act.js';
 import { release, toTheEnd } from './ending.js';
 import { approvedDisks } from './disk-gate.js';
-import { secondsOf } from './durations.js';
 import { keptFindings, provisionedFindings } from './findings.js';
 import { fail, failureType, reportFailure, rethrowBug } from './failure.js';
 import { isolateGpus } from './isolate-gpus.js';
-import { ask } from './question.js';
+import { endOf } from './parked.js';
 import { Run, type Facts } from './run.js';
 import { Saga, runStep, takeOver, verifyStep } from './saga.js';
 
@@ -117,41 +116,6 @@ async function phase(run: Run, name: PhaseName): Promise<void> {
       throw end;
     }
   }
-}
-
-/** What a phase that failed ends with, or null when it is to be tried again. A cancel ends it wherever it arrives. */
-async function endOf(run: Run, name: PhaseName, error: unknown): Promise<Error | null> {
-  // A step that is cancelled between two attempts fails with what its last attempt said.
-  if (isCancellation(error) || CancellationScope.current().consideredCancelled) return cancelled(run, name);
-  run.failure = reportFailure(error, name, run.currentStep);
-  run.setPhase(name, 'failed', run.failure.message);
-  try {
-    return (await parked(run, name)) ? null : fail('GivenUp', `phase ${name} was given up: ${run.failure.message}`);
-  } catch (answer) {
-    if (!isCancellation(answer)) throw answer;
-    return cancelled(run, name);
-  }
-}
-
-function cancelled(run: Run, name: PhaseName): CancelledFailure {
-  const end = new CancelledFailure('cancelled by a person');
-  run.failure = reportFailure(end, name, run.currentStep);
-  run.setPhase(name, 'failed', run.failure.message);
-  return end;
-}
-
-/** True: try again. */
-async function parked(run: Run, name: PhaseName): Promise<boolean> {
-  run.setPhase(name, 'waiting', `parked: ${run.failure?.message ?? ''}`);
-  const receipt = await ask(run, {
-    name: `parked:${name}`,
-    kind: 'parked',
-    text: `phase ${name} failed: ${run.failure?.message ?? ''}. Try again, or give it up?`,
-    digest: '',
-    expiresSeconds: null,
-    reminderSeconds: secondsOf.parkedReminder,
-  });
-  return receipt?.choice === 'resume';
 }
 
 /** Takes back what the phase's table says may be taken back. A failing undo is listed, and does not hide the first failure. */

@@ -105,10 +105,14 @@ function isOrdinary(boot: BootOutcome, run: Run, staged: Staged): boolean {
 }
 
 /** Waits, without limit, for a person to say that the host can be looked at again. It trusts nothing: everything is done anew. */
-export async function needsHands(run: Run, error: unknown): Promise<void> {
+export async function needsHands(
+  run: Run,
+  error: unknown,
+  instructions: (run: Run) => readonly string[] = handsOn,
+): Promise<void> {
   const report = reportFailure(error, run.currentPhase, run.currentStep);
   run.failure ??= report;
-  run.instructions = handsOn(run);
+  run.instructions = [...instructions(run)];
   if (run.currentPhase !== null) run.setPhase(run.currentPhase, 'waiting', `needs hands: ${report.message}`);
   run.setOutcome('needs-hands');
   await ask(run, {
@@ -124,24 +128,36 @@ export async function needsHands(run: Run, error: unknown): Promise<void> {
   run.event('resume', `resumed at ${now()}: the host is looked at again`);
 }
 
-function handsOn(run: Run): string[] {
-  const { name, ssh, bmc, boot } = run.input.spec;
-  const resume = `gpu-provision resume ${name} --note "what you did"`;
+export const resumeCommand = (run: Run): string => `gpu-provision resume ${run.input.spec.name} --note "what you did"`;
+
+function handsOn(run: Run): readonly string[] {
+  const { ssh } = run.input.spec;
   if (cannotReachOrdinary(run)) {
     return [
       `log in to ${ssh.host}: it runs ${run.rebootStatus?.outcome?.kind === 'fell-back' ? 'known-good' : 'another entry'}`,
       'put right what its ordinary entry boots: apt-get install --reinstall linux-image-$(uname -r); update-initramfs -u -k $(uname -r)',
       'choose its ordinary entry, the first, once in the GRUB menu at the console, and see that it comes up',
-      resume,
+      resumeCommand(run),
     ];
   }
-  const console =
-    bmc.kind === 'none' ? 'go to the machine' : `open the BMC console (${bmc.kind === 'ipmi' ? bmc.host : bmc.url})`;
+  return intoKnownGood(run);
+}
+
+export function openConsole(run: Run): string {
+  const { bmc } = run.input.spec;
+  return bmc.kind === 'none'
+    ? 'go to the machine'
+    : `open the BMC console (${bmc.kind === 'ipmi' ? bmc.host : bmc.url})`;
+}
+
+/** What a person does with a host that does not answer, or is in an entry that nobody asked for. */
+export function intoKnownGood(run: Run): readonly string[] {
+  const { ssh, boot } = run.input.spec;
   const choose =
     boot.strategy === 'known-good'
       ? 'choose "gpu-provision known-good" in the GRUB menu'
       : 'log in; rm /etc/initramfs-tools/scripts/init-top/vfio-pci-override && update-initramfs -u -k all && reboot';
-  return [console, choose, `check that ${ssh.host} answers by SSH`, resume];
+  return [openConsole(run), choose, `check that ${ssh.host} answers by SSH`, resumeCommand(run)];
 }
 
 /** The host answers, and undo can't bring it into its ordinary entry: that was tried, or no reboot is left to try it. */

@@ -54,7 +54,7 @@ export async function rebootIntoDefault(run: Run, oldBootId: string): Promise<vo
 /** A person approved no further reboot. */
 export const isUsedUp = (run: Run): boolean => run.counts.undoReboots >= UNDO_ALLOWANCE.reboots;
 
-function checkAllowance(run: Run): void {
+export function checkAllowance(run: Run): void {
   if (isUsedUp(run)) throw fail('BootFailed', `the ${UNDO_ALLOWANCE.reboots} reboots that undo may do are used up`);
 }
 

@@ -60,6 +60,17 @@ export const plan: RebootPlan = {
   allows: { reboots: 2, powerCycles: 2 },
 };
 
+/** Of a host that is provisioned. */
+export const provenPlan: RebootPlan = {
+  ...plan,
+  boots: 'proven',
+  files: plan.files.map((file) => ({ ...file, action: 'kept' as const })),
+  devices: plan.devices.map((device) => ({ ...device, driver: 'vfio-pci' })),
+  imagesRebuilt: 0,
+  diff: '',
+  stays: ['every file as it was committed', 'k3s, Cozystack and its storage'],
+};
+
 /** As preflight found the host. */
 export const baseline: TruthBaseline = {
   linkWidths: Object.fromEntries(plan.devices.map(({ address }) => [address, 16])),
@@ -273,6 +284,24 @@ export const endings: Readonly<Record<string, readonly [RunStatus, WorkflowState
       findings: [
         { area: 'now', text: 'native drivers 8/8; default entry as before; 212 files and 4 images equal by sha' },
         { area: 'remains', text: 'packages and files of phase 2, and the copy of known-good; k3s, Cozystack' },
+      ],
+    }),
+    'completed',
+  ],
+  rebooted: [
+    run({
+      ...ended,
+      purpose: 'reboot',
+      outcome: 'rebooted',
+      decisions: [approval],
+      counts: rebooting,
+      plan: provenPlan,
+      phases: phases({ name: 'gpu-isolation', state: 'done', summary: '8/8 vfio-pci, checked twice' }),
+      findings: [
+        {
+          area: 'host',
+          text: '8 GPUs on vfio-pci, checked twice; the proven entry is the default; every file as committed',
+        },
       ],
     }),
     'completed',

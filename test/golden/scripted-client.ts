@@ -13,7 +13,7 @@ import {
 } from '../../src/client.js';
 import type { Io, Terminal } from '../../src/cli/io.js';
 import type { PlanPreview } from '../../src/domain/preflight.js';
-import type { DecommissionInput, ProvisionInput } from '../../src/domain/run/messages.js';
+import type { Day2Input, ProvisionInput, RunPurpose } from '../../src/domain/run/messages.js';
 import type { Choice, Decision } from '../../src/domain/run/questions.js';
 import type { ListedRun, RunView } from '../../src/domain/run/view.js';
 import type { VerifyInput, VerifyReport } from '../../src/domain/verify.js';
@@ -36,7 +36,7 @@ export interface Script {
 
 export interface ScriptedClient extends ProvisionClient {
   readonly started: { readonly input: ProvisionInput; readonly attach: boolean }[];
-  readonly decommissioned: DecommissionInput[];
+  readonly day2: { readonly purpose: RunPurpose; readonly input: Day2Input }[];
   readonly decided: { readonly choice: Choice; readonly decision: Decision }[];
   readonly cancelled: string[];
   readonly listed: ListFilter[];
@@ -63,7 +63,7 @@ export function scriptedClient(script: Script): ScriptedClient {
     address: 'localhost:7233',
     namespace: 'default',
     started: [],
-    decommissioned: [],
+    day2: [],
     decided: [],
     cancelled: [],
     listed: [],
@@ -78,9 +78,9 @@ export function scriptedClient(script: Script): ScriptedClient {
       const server = input.spec.name;
       return { server, workflowId: `provision/${server}`, runId: 'run-1', attached: attach && views.length > 0 };
     },
-    async decommission(input) {
-      may('decommission');
-      client.decommissioned.push(input);
+    async startDay2(purpose, input) {
+      may('startDay2');
+      client.day2.push({ purpose, input });
       const server = input.spec.name;
       return { server, workflowId: `provision/${server}`, runId: 'run-1', attached: false };
     },

@@ -40,7 +40,7 @@ it(
         expect(lines[2]).toMatchObject({ who: by, digest: plan?.digest });
         expect((await stat(audit)).mode & 0o777).toBe(0o600);
 
-        const back = await site.beginDecommission();
+        const back = await site.beginDay2('decommission');
         await back.answer('reject', 'decommission');
         const rejected = await back.end();
         const more = (await readAudit(audit)).slice(whats.length);

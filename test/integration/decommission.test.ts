@@ -42,18 +42,18 @@ describe.concurrent('decommissioning', () => {
       // As an older version left it.
       await change(site, `mv ${NOTE} ${NOTE}.away`);
       const isolated = site.snapshot();
-      const older = await (await site.beginDecommission()).end();
+      const older = await (await site.beginDay2('decommission')).end();
       expect(older.outcome, story(older)).toBe('refused');
       expect(older.failure?.message).toContain('was committed by an older version, which kept no hashes');
       await change(site, `mv ${NOTE}.away ${NOTE}`);
 
-      const rejected = await site.beginDecommission();
+      const rejected = await site.beginDay2('decommission');
       await rejected.answer('reject', 'decommission');
       expect((await rejected.end()).outcome).toBe('rejected');
       expect(site.snapshot()).toEqual(isolated);
       expect(site.host.boots).toHaveLength(2);
 
-      const lost = await site.beginDecommission();
+      const lost = await site.beginDay2('decommission');
       const { question } = await lost.untilAsked('decommission');
       expect(question?.text).toContain('8 GPUs back to the host: vfio-pci -> nvidia');
       expect(question?.text).not.toContain('hanged since');
@@ -62,7 +62,7 @@ describe.concurrent('decommissioning', () => {
       await lost.handle.terminate('as somebody may');
 
       // The next one finds a ledger that is open, and its note.
-      const run = await site.beginDecommission();
+      const run = await site.beginDay2('decommission');
       await run.approve('decommission');
       const status = await run.end();
       expect(status.outcome, story(status)).toBe('decommissioned');
@@ -72,7 +72,7 @@ describe.concurrent('decommissioning', () => {
       expect(site.host.snapshot(['/etc', '/usr/local'])).toEqual(etc);
       expect(site.host.boots.at(-1)?.commandLine).not.toContain('gpu-provision');
 
-      const again = await (await site.beginDecommission()).end();
+      const again = await (await site.beginDay2('decommission')).end();
       expect(again.outcome).toBe('refused');
       expect(again.failure?.message).toContain('no run has committed anything on this host');
     }),
@@ -91,7 +91,7 @@ describe.concurrent('decommissioning', () => {
           match: /^grub-editenv \S+ set gp_trial=1/,
           effect: { kind: 'power-cut', restoreAfterMs: 300 },
         });
-        const run = await site.beginDecommission();
+        const run = await site.beginDay2('decommission');
         const { question } = await run.untilAsked('decommission');
         expect(question?.text).toContain(
           `made anew without the hook and its arguments: /boot/grub/grub.cfg, /boot/initrd.img-${LATER}`,

@@ -20,9 +20,10 @@ import {
 import { ATTRIBUTE } from '../../src/client/known-run.js';
 import { PHASE_NAMES, type PhaseName } from '../../src/domain/run/phases.js';
 import {
-  DECOMMISSION_WORKFLOW_TYPE,
-  type DecommissionInput,
+  DAY_2_WORKFLOW_TYPES,
+  type Day2Input,
   type ProvisionInput,
+  type RunPurpose,
   VERIFY_WORKFLOW_TYPE,
   WORKFLOW_QUEUE,
   verifyWorkflowId,
@@ -164,11 +165,11 @@ export class Site {
     return this.beginOf(WORKFLOW_TYPE, { spec, phases, startedBy: 'op-b@ops2' });
   }
 
-  async beginDecommission(): Promise<ProvisionRun> {
-    return this.beginOf(DECOMMISSION_WORKFLOW_TYPE, { spec: this.spec, startedBy: 'op-b@ops2' });
+  async beginDay2(purpose: RunPurpose): Promise<ProvisionRun> {
+    return this.beginOf(DAY_2_WORKFLOW_TYPES[purpose], { spec: this.spec, startedBy: 'op-b@ops2' });
   }
 
-  private async beginOf(type: string, input: ProvisionInput | DecommissionInput): Promise<ProvisionRun> {
+  private async beginOf(type: string, input: ProvisionInput | Day2Input): Promise<ProvisionRun> {
     const handle = await this.client.workflow.start(type, {
       // Sites of one Temporal server may have hosts of the same name.
       workflowId: workflowId(`${input.spec.site}/${input.spec.name}`),

@@ -7,6 +7,9 @@ import { scheduleOf, simpler, type Schedule } from './schedule.js';
 import { simulate, type SimulatedRun } from './simulate.js';
 import type { WorkflowCode } from './workflow-instance.js';
 
+/** A schedule for each seed. */
+export type Draw = (seed: number) => Schedule;
+
 export interface Broken {
   readonly seed: number;
   /** Breaks the same invariant as the seed's own, and nothing can be left out of it. */
@@ -28,11 +31,12 @@ export async function campaign(
   code: WorkflowCode,
   seeds: { readonly from: number; readonly count: number },
   guards: Partial<Guards> = {},
+  draw: Draw = scheduleOf,
 ): Promise<Campaign> {
   const outcomes: Record<string, number> = {};
   const sums = { runs: 0, faults: 0, tasks: 0, seconds: 0 };
   for (let seed = seeds.from; seed < seeds.from + seeds.count; seed += 1) {
-    const schedule = scheduleOf(seed);
+    const schedule = draw(seed);
     const run = await simulate(code, schedule, guards);
     sums.runs += 1;
     sums.faults += run.struck;
@@ -40,7 +44,8 @@ export async function campaign(
     sums.seconds += run.seconds;
     const outcome = run.status?.outcome ?? 'open';
     outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
-    if (run.violations.length > 0) return { ...summary(sums), outcomes, broken: await shrunk(code, seed, run, guards) };
+    if (run.violations.length > 0)
+      return { ...summary(sums), outcomes, broken: await shrunk(code, { seed, schedule, run }, guards) };
   }
   return { ...summary(sums), outcomes, broken: null };
 }
@@ -69,9 +74,10 @@ export async function firstBroken(
 }
 
 /** Leaves out whatever can be left out while the same invariant breaks. */
-async function shrunk(code: WorkflowCode, seed: number, first: SimulatedRun, guards: Partial<Guards>): Promise<Broken> {
-  const invariant = invariantOf(first);
-  let found: Broken = { seed, schedule: scheduleOf(seed), run: first };
+async function shrunk(code: WorkflowCode, first: Broken, guards: Partial<Guards>): Promise<Broken> {
+  const invariant = invariantOf(first.run);
+  const { seed } = first;
+  let found = first;
   for (let candidates = [...simpler(found.schedule)]; candidates.length > 0;) {
     const schedule = candidates.shift();
     if (schedule === undefined) break;

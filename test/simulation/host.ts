@@ -149,16 +149,16 @@ export class SimulatedHost extends World {
   }
 
   /** What a person does to a host that needs hands: the key, the power supply, and a boot from the console. */
-  isPutRight(chooseOrdinaryEntry: boolean): void {
+  isPutRight(choose: 'ordinary' | 'known-good' | null): void {
     this.keyMatches = true;
     this.dead = false;
     this.behaviours = [];
     this.cyclesThatStop = 0;
     this.power = 'on';
-    if (chooseOrdinaryEntry) {
+    if (choose !== null) {
       this.comesBack(() => {
         this.powerCut();
-        this.entry = 'default';
+        this.entry = choose === 'ordinary' ? 'default' : choose;
       });
     } else if (!this.online) this.powerOn();
   }
@@ -186,7 +186,7 @@ export class SimulatedHost extends World {
   /** The service of trial boots: reboots by itself unless it is told in time that the boot is good. */
   private startDeadMan(): void {
     const { bootId } = this;
-    if (this.entry !== 'trial' || this.defaultMade || !this.staged.has('isolation.write-dead-man')) return;
+    if (!this.token || !this.staged.has('isolation.write-dead-man')) return;
     this.clock.after(this.deadManSeconds * SECOND_MS, () => {
       if (this.bootId !== bootId || !this.online || this.confirmed) return;
       this.deadManFired = true;

@@ -3,6 +3,7 @@
  * already booted. S2 is Temporal's (the workflow id) and the host lock's; S6 has a test of its own (test/integration/secrets.test.ts).
  * @module
  */
+import type { PlannedReboot } from '../../src/activities/planned-reboot.js';
 import type { RebootInput } from '../../src/activities/reboot.js';
 import { UNDO_ALLOWANCE, type RebootPlan } from '../../src/domain/boot/plan.js';
 import type { RunStatus } from '../../src/domain/run/messages.js';
@@ -53,6 +54,7 @@ export class Invariants {
   effect(work: Work, host: SimulatedHost, closed: Closed | null): void {
     const { name } = work;
     if (name === 'isolation.read-plan') this.plan = work.value as RebootPlan;
+    if (name === 'reboot.read-plan') this.plan = (work.value as PlannedReboot).plan;
     if (name === 'reboot.request') this.rebooted(work, host);
     if (name === 'cozystack.create-pool') this.disksTaken(host);
     if (host.activity(name).kind !== 'read' && !isLook(name)) this.changed(work, host, closed);
@@ -118,22 +120,23 @@ export class Invariants {
   ended(status: RunStatus, closed: Closed, host: SimulatedHost): void {
     const { outcome } = status;
     this.hold('S3', outcome !== null && outcome !== 'needs-hands', `a run that ended is ${outcome}`);
-    this.hold('S3', (closed === 'completed') === (outcome === 'provisioned'), `${closed}, but ${outcome}`);
+    const { purpose } = this.schedule;
+    const wanted = purpose === 'reboot' ? 'rebooted' : 'provisioned';
+    this.hold('S3', (closed === 'completed') === (outcome === wanted), `${closed}, but ${outcome}`);
     const told = status.findings.some(({ area }) => area === 'remains');
     this.hold('S3', told || host.fence?.id !== status.runId, 'the host lock remains, and nobody is told');
     if (outcome === 'refused') this.hold('S3', this.changes === 0, `refused after ${this.changes} changes`);
     if (outcome === 'provisioned') this.provisioned(host);
-    if (outcome === 'restored' || outcome === 'rejected' || outcome === 'expired') this.restored(host);
+    if (outcome === 'restored' || outcome === 'rejected' || outcome === 'expired')
+      this.restored(host, told && purpose === 'reboot');
     if (outcome === 'rejected' || outcome === 'expired')
       this.hold('S3', this.reboots(host) === 0, `${outcome} after ${this.reboots(host)} reboots`);
-    if (outcome === 'incomplete') this.incomplete(host, status, told);
-    const reboots = this.schedule.found === 'isolated' ? 0 : 1;
+    if (outcome === 'incomplete' && purpose === 'reboot') this.rebootGivenUp(host, told);
+    else if (outcome === 'incomplete') this.incomplete(host, status, told);
+    if (outcome === 'rebooted') this.rebootDone(host);
+    const reboots = this.schedule.found === 'isolated' && purpose === 'provision' ? 0 : 1;
     if (this.isHarmless() && !host.deadManFired)
-      this.hold(
-        'S5',
-        outcome === 'provisioned' && this.reboots(host) === reboots,
-        `${outcome} by faults that do no harm`,
-      );
+      this.hold('S5', outcome === wanted && this.reboots(host) === reboots, `${outcome} by faults that do no harm`);
   }
 
   private provisioned(host: SimulatedHost): void {
@@ -146,9 +149,22 @@ export class Invariants {
     this.hold('S3', !host.cordoned, 'provisioned and cordoned');
   }
 
-  private restored(host: SimulatedHost): void {
-    this.hold('S3', manifest(host) === this.before, `restored is ${manifest(host)}, before was ${this.before}`);
-    this.hold('S3', host.entry !== 'trial' && host.entry !== 'generated', `restored and in ${host.entry}`);
+  private rebootDone(host: SimulatedHost): void {
+    this.hold('S3', manifest(host) === this.before, `rebooted is ${manifest(host)}, before was ${this.before}`);
+    this.hold('S3', host.entry === 'trial' || host.entry === 'generated', `rebooted and in ${host.entry}`);
+  }
+
+  /** As before; or what is left, a cordon or known-good as the default, is told. */
+  private rebootGivenUp(host: SimulatedHost, told: boolean): void {
+    if (manifest(host) === this.before) return;
+    this.hold('S3', told && !host.armed, `given up with ${manifest(host)}`);
+  }
+
+  private restored(host: SimulatedHost, cordonIsTold: boolean): void {
+    const now = cordonIsTold ? manifest(host).replace('"cordoned":true', '"cordoned":false') : manifest(host);
+    this.hold('S3', now === this.before, `restored is ${manifest(host)}, before was ${this.before}`);
+    const isolated = host.entry === 'trial' || host.entry === 'generated';
+    this.hold('S3', isolated === (this.schedule.purpose === 'reboot'), `restored and in ${host.entry}`);
   }
 
   /** The phase that failed takes back what its table says; isolation is all or nothing. */
@@ -174,7 +190,7 @@ export class Invariants {
   private isHarmless(): boolean {
     const { faults, behaviours, gates, found } = this.schedule;
     return (
-      (found === 'fresh' || found === 'isolated') &&
+      (found === 'isolated' || (found === 'fresh' && this.schedule.purpose === 'provision')) &&
       behaviours.every((behaviour) => behaviour === 'boots') &&
       gates.every(({ how }) => how !== 'reject' && how !== 'never' && how !== 'cancel') &&
       gates.every(({ afterSeconds }) => afterSeconds < 86_400) &&

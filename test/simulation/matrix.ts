@@ -7,7 +7,7 @@ import { PHASES } from '../../src/domain/run/phases.js';
 import { stepsOf } from '../../src/domain/run/steps.js';
 import { FAULTS, type Fault, type FaultName } from '../faults.js';
 import { World } from '../workflow/world.js';
-import { CALM, type Schedule } from './schedule.js';
+import { CALM, REBOOT_ACTS, type Schedule } from './schedule.js';
 
 const AWAY_SECONDS = 300;
 
@@ -17,6 +17,8 @@ const NEVER = new Set([
   'reboot.disarm',
   'announce',
   'audit.append',
+  'reboot.read-plan',
+  'commit.close-reboot',
   'decommission.read-plan',
   'decommission.withdraw-gpus',
   'decommission.begin',
@@ -25,10 +27,12 @@ const NEVER = new Set([
 ]);
 
 /** Names of all activities that a run can come to. */
-export const ACTS: readonly string[] = Object.keys(new World().modelled).filter((name) => !NEVER.has(name));
+const ACTS: readonly string[] = Object.keys(new World().modelled).filter((name) => !NEVER.has(name));
+
+type Scenes = readonly (readonly [RegExp, Partial<Schedule>])[];
 
 /** Where the first row that matches has the schedule in which an activity takes place. */
-const SCENES: readonly (readonly [RegExp, Partial<Schedule>])[] = [
+const SCENES: Scenes = [
   [/^bmc\.power-on$/, { phases: 'isolation', behaviours: ['hangs'], cyclesThatStop: 1 }],
   [/^(bmc\.|reboot\.look)/, { phases: 'isolation', behaviours: ['hangs'] }],
   [/^(restore\.|isolation\..*\.undo$)/, { phases: 'isolation', behaviours: ['falls-back'] }],
@@ -36,9 +40,25 @@ const SCENES: readonly (readonly [RegExp, Partial<Schedule>])[] = [
   [/./, { found: 'isolated', acceptance: 'all' }],
 ];
 
+const REBOOT: Partial<Schedule> = { purpose: 'reboot', phases: 'isolation', found: 'isolated' };
+const REBOOT_SCENES: Scenes = [
+  [/^bmc\.power-on$/, { ...REBOOT, behaviours: ['hangs'], cyclesThatStop: 1, parked: ['resume'] }],
+  [/^bmc\./, { ...REBOOT, behaviours: ['hangs'], parked: ['resume'] }],
+  [/^(restore\.|reboot\.look)/, { ...REBOOT, behaviours: ['falls-back'], parked: ['resume'] }],
+  [/./, REBOOT],
+];
+
+/** The rows of each kind of run. */
+export const TABLES: Readonly<
+  Record<Schedule['purpose'], { readonly acts: readonly string[]; readonly scenes: Scenes }>
+> = {
+  provision: { acts: ACTS, scenes: SCENES },
+  reboot: { acts: REBOOT_ACTS, scenes: REBOOT_SCENES },
+};
+
 /** The schedule of one cell. */
-export function cell(name: string, kind: FaultName, point: Fault['point']): Schedule {
-  const scene = SCENES.find(([names]) => names.test(name))?.[1];
+export function cell(name: string, kind: FaultName, point: Fault['point'], scenes: Scenes): Schedule {
+  const scene = scenes.find(([names]) => names.test(name))?.[1];
   // Attempts to see the host back fail until it is.
   const attempt = name.startsWith('reboot.await') ? 0 : 1;
   const fault = { kind, at: name, call: 1, attempt, point, awaySeconds: AWAY_SECONDS };

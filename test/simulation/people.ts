@@ -67,11 +67,13 @@ export class People {
     });
   }
 
-  private repair(id: string, how: Schedule['needsHands'][number], { instructions }: RunStatus): void {
+  private repair(id: string, how: Schedule['needsHands'][number], { instructions, purpose }: RunStatus): void {
     this.note(`people: ${how} ${id}`);
     if (how === 'put-right') {
       this.putRight += 1;
-      this.host.isPutRight(instructions.some((line) => line.includes('its ordinary entry')));
+      const knownGood = purpose === 'reboot' && instructions.some((line) => line.includes('gpu-provision known-good'));
+      const ordinary = instructions.some((line) => line.includes('its ordinary entry'));
+      this.host.isPutRight(ordinary ? 'ordinary' : knownGood ? 'known-good' : null);
     }
     const bootSeconds = 600;
     this.later(bootSeconds, () => this.send('resume', { gate: id }, 'update'));

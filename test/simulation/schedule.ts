@@ -13,6 +13,8 @@ export interface GateAnswer {
 }
 
 export interface Schedule {
+  /** A reboot is of a host that is found isolated. */
+  readonly purpose: 'provision' | 'reboot';
   /** Phases 1 to 4 alone, or all. */
   readonly phases: 'isolation' | 'all';
   readonly acceptance: 'nested' | 'all';
@@ -30,6 +32,7 @@ export interface Schedule {
 }
 
 export const CALM: Schedule = {
+  purpose: 'provision',
   phases: 'all',
   acceptance: 'nested',
   faults: [],
@@ -115,6 +118,34 @@ const BEHAVIOURS: readonly BootBehaviour[] = [
 ];
 /** From the approval to the boot. */
 const TURN = ['isolation.read-plan', 'reboot.arm', 'reboot.request'];
+const REBOOT_TURN = ['reboot.read-plan', 'reboot.arm', 'reboot.request', 'reboot.await-return', 'reboot.look'];
+/** Everything that a reboot of a provisioned host can come to. */
+export const REBOOT_ACTS: readonly string[] = [
+  'reboot.read-plan',
+  'preparation.claim-host',
+  'workloads.cordon',
+  'isolation.publish-known-good-default',
+  'isolation.write-dead-man',
+  'isolation.publish-trial-entry',
+  'reboot.arm',
+  'reboot.request',
+  'reboot.await-left',
+  'reboot.await-return',
+  'reboot.look',
+  'bmc.look',
+  'bmc.graceful-restart',
+  'bmc.power-cycle',
+  'bmc.power-on',
+  'isolation.verify-devices',
+  'commit.confirm-boot',
+  'commit.check-default',
+  'commit.make-default',
+  'commit.close-reboot',
+  'workloads.uncordon',
+  'restore.take-over',
+  'restore.disarm',
+  'host.release',
+];
 /** Their commands go on as units when nobody waits for them. */
 const UNITS = ALL_STEPS.filter(({ policy }) => policy === 'long-change').map(({ name }) => name);
 const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
@@ -125,14 +156,34 @@ export function scheduleOf(seed: number): Schedule {
   const random = new Random(seed);
   if (random.chance(0.1)) return blindSchedule(random);
   if (random.chance(0.1)) return { ...CALM, phases: 'isolation', faults: [faultOf(random, TURN), faultOf(random)] };
-  const many = <T>(most: number, draw: () => T): T[] => Array.from({ length: random.below(most + 1) }, draw);
   return {
+    ...CALM,
     phases: random.chance(0.6) ? 'isolation' : 'all',
     acceptance: random.of(['nested', 'all']),
     found: random.chance(0.6)
       ? 'fresh'
       : random.of(['in-use', 'in-use', 'in-use', 'isolated', 'abandoned', 'held', 'unfit']),
-    faults: many(4, () => faultOf(random)),
+    ...courseOf(random, () => faultOf(random)),
+    disks: random.below(2),
+  };
+}
+
+/** Of reboots of provisioned hosts, another space of seeds. */
+export function rebootScheduleOf(seed: number): Schedule {
+  const random = new Random(seed);
+  const found = random.chance(0.9) ? 'isolated' : random.of(['fresh', 'held'] as const);
+  const course = courseOf(random, () => faultOf(random, random.of([REBOOT_ACTS, REBOOT_TURN])));
+  return { ...CALM, purpose: 'reboot', phases: 'isolation', found, ...course };
+}
+
+/** What happens in a run, and what people answer. */
+function courseOf(
+  random: Random,
+  fault: () => Fault,
+): Pick<Schedule, 'faults' | 'behaviours' | 'cyclesThatStop' | 'gates' | 'parked' | 'needsHands'> {
+  const many = <T>(most: number, draw: () => T): T[] => Array.from({ length: random.below(most + 1) }, draw);
+  return {
+    faults: many(4, fault),
     behaviours: random.chance(0.5) ? many(3, () => random.of(BEHAVIOURS)) : [],
     cyclesThatStop: random.chance(0.1) ? 1 : 0,
     gates: random.chance(0.5)
@@ -152,7 +203,6 @@ export function scheduleOf(seed: number): Schedule {
       : [],
     parked: many(3, () => random.of(['resume', 'resume', 'reject', 'cancel'])),
     needsHands: many(2, () => random.of(['put-right', 'as-it-is'])),
-    disks: random.below(2),
   };
 }
 
@@ -164,7 +214,10 @@ function blindSchedule(random: Random): Schedule {
   return { ...CALM, phases: 'isolation', behaviours: ['boots-late'], faults: [fault, faultOf(random)] };
 }
 
-function faultOf(random: Random, acts = random.of([STEP_NAMES, CRITICAL, CRITICAL, UNITS, UNDO_NAMES])): Fault {
+function faultOf(
+  random: Random,
+  acts: readonly string[] = random.of([STEP_NAMES, CRITICAL, CRITICAL, UNITS, UNDO_NAMES]),
+): Fault {
   const kind = random.of(FAULT_NAMES);
   return {
     kind,
@@ -183,7 +236,7 @@ export function simpler(schedule: Schedule): readonly Schedule[] {
     schedule[list].map((_, at): Schedule => ({ ...schedule, [list]: schedule[list].filter((__, i) => i !== at) })),
   );
   const calmer = (Object.keys(CALM) as (keyof Schedule)[])
-    .filter((key) => !Array.isArray(CALM[key]) && schedule[key] !== CALM[key])
+    .filter((key) => key !== 'purpose' && !Array.isArray(CALM[key]) && schedule[key] !== CALM[key])
     .map((key): Schedule => ({ ...schedule, [key]: CALM[key] }));
   return [...shorter, ...calmer];
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import { PHASE_NAMES, PHASES } from '../../src/domain/run/phases.js';
-import type { RunStatus } from '../../src/domain/run/messages.js';
+import { DAY_2_WORKFLOW_TYPES, WORKFLOW_TYPE, type RunStatus } from '../../src/domain/run/messages.js';
 import { stepsOf } from '../../src/domain/run/steps.js';
 import type { Fault } from '../faults.js';
 import { serverSpec } from '../support/server-spec.js';
@@ -65,7 +65,8 @@ export async function simulate(
   });
   prepare(host, schedule);
   Object.assign(host.guards, guards);
-  const instance = new WorkflowInstance(code, runId, 'provisionServer', BEGIN_MS);
+  const type = schedule.purpose === 'provision' ? WORKFLOW_TYPE : DAY_2_WORKFLOW_TYPES[schedule.purpose];
+  const instance = new WorkflowInstance(code, runId, type, BEGIN_MS);
   const faults = schedule.found === 'unfit' ? [UNFIT, ...schedule.faults] : schedule.faults;
   const injection = new FaultInjection(faults, host, () => temporal, note);
   const worker = new SimulatedWorker(clock, host, (task, point) => injection.strike(task, point));

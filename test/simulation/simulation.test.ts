@@ -1,12 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bundledWorkflows } from '../support/workflow-bundle.js';
 import { campaign } from './campaign.js';
-import { CALM, scheduleOf, type Schedule } from './schedule.js';
+import { CALM, rebootScheduleOf, scheduleOf, type Schedule } from './schedule.js';
 import { simulate } from './simulate.js';
 import { WorkflowCode } from './workflow-instance.js';
 
 /** CI's share; `npm run simulate` has any number. */
 const SEEDS = 400;
+const REBOOT_SEEDS = 150;
 
 let code: WorkflowCode;
 beforeAll(async () => {
@@ -24,6 +25,15 @@ describe('a simulated run', () => {
       ['expired', 'incomplete', 'provisioned', 'refused', 'rejected', 'restored'].toSorted(),
     );
     expect(faults).toBeGreaterThan(SEEDS / 4);
+  });
+
+  it(`keeps them under ${REBOOT_SEEDS} seeded reboots of a provisioned host`, async () => {
+    const { broken, outcomes, faults } = await campaign(code, { from: 1, count: REBOOT_SEEDS }, {}, rebootScheduleOf);
+    const why =
+      broken && `seed ${broken.seed}: ${broken.run.violations.join('; ')} by ${JSON.stringify(broken.schedule)}`;
+    expect(why).toBeNull();
+    expect(Object.keys(outcomes).toSorted()).toEqual(['expired', 'incomplete', 'rebooted', 'refused', 'rejected']);
+    expect(faults).toBeGreaterThan(REBOOT_SEEDS / 4);
   });
 
   it('is the same again from the same seed', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { DECOMMISSION_WORKFLOW_TYPE } from '../../src/domain/run/messages.js';
+import { DAY_2_WORKFLOW_TYPES } from '../../src/domain/run/messages.js';
 import { Rig } from './rig.js';
 import { World } from './world.js';
 
@@ -61,7 +61,7 @@ describe('the audit record of a run', () => {
 
   it('is kept of a decommission too', async () => {
     const world = new World().provisioned();
-    rig = await Rig.start(world, { audit: true, type: DECOMMISSION_WORKFLOW_TYPE });
+    rig = await Rig.start(world, { audit: true, type: DAY_2_WORKFLOW_TYPES.decommission });
     await rig.approve('decommission');
     const { status } = await rig.end();
     expect(whats(world).slice(0, 3)).toEqual(['started', 'gate-open', 'decision']);

@@ -3,7 +3,7 @@
  */
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { afterEach, describe, expect, it } from 'vitest';
-import { DECOMMISSION_WORKFLOW_TYPE, WORKFLOW_TYPE } from '../../src/domain/run/messages.js';
+import { DAY_2_WORKFLOW_TYPES, WORKFLOW_TYPE } from '../../src/domain/run/messages.js';
 import { stepsOf } from '../../src/domain/run/steps.js';
 import type { ServerSpec } from '../../src/domain/spec.js';
 import { serverSpec } from '../support/server-spec.js';
@@ -27,7 +27,7 @@ const undos = stepsOf('gpu-isolation')
   .map(({ name }) => `${name}.undo`);
 
 async function start(world: World, options: RigOptions = {}): Promise<Rig> {
-  rig = await Rig.start(world, { type: DECOMMISSION_WORKFLOW_TYPE, ...options });
+  rig = await Rig.start(world, { type: DAY_2_WORKFLOW_TYPES.decommission, ...options });
   return rig;
 }
 

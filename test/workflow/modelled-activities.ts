@@ -77,6 +77,7 @@ function take(world: World, name: string, input: StepInput): StepResult {
   if (name === 'cozystack.create-pool') takeDisks(world, input);
   // Packages do it by their triggers.
   if (name === 'preparation.install-packages' || name === 'isolation.build-images') world.imagesRebuilt = true;
+  if (name === 'isolation.publish-known-good-default') world.defaultMade = false;
   // An order that an interrupted arm left must not find the new menu.
   if (name === 'isolation.publish-trial-entry') world.armed = false;
   const changed = !world.staged.has(name);
@@ -176,7 +177,8 @@ function ownActivities(
     'isolation.verify-devices': {
       kind: 'read',
       body: () => {
-        if (world.entry !== 'trial') throw failure('IsolationNotVerified', 'the GPUs are on nvidia');
+        if (world.entry !== 'trial' && world.entry !== 'generated')
+          throw failure('IsolationNotVerified', 'the GPUs are on nvidia');
         return { rows: GPU_ADDRESSES.map((address) => ({ address, cells: [], ok: true })), ok: true, problems: [] };
       },
     },
@@ -253,6 +255,23 @@ function ownActivities(
       body: () => {
         world.committed = true;
         return 'committed';
+      },
+    },
+    'commit.close-reboot': {
+      kind: 'change',
+      body: (input) => {
+        if (input.bootId !== world.bootId && world.entry === 'known-good')
+          throw failure('Drifted', `boot ${world.bootId} runs known-good`);
+        return 'closed';
+      },
+    },
+    'reboot.read-plan': {
+      kind: 'read',
+      body: (input) => {
+        if (world.vms.length > 0) throw failure('Blocked', `VMs run here: ${world.vms.join(', ')}`);
+        if (!world.committed) throw failure('Blocked', 'ledger: no run has committed anything here');
+        const plan = { ...world.plan(input), boots: 'proven', imagesRebuilt: 0 };
+        return { plan, baseline: FACTS.baseline, k3sRuns: world.k3sWasThere };
       },
     },
     'decommission.read-plan': {

@@ -11,6 +11,7 @@ const STORIES = [
   'given-up',
   'needs-hands',
   'decommissioned',
+  'rebooted',
 ];
 
 describe('a recorded history', () => {

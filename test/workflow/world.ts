@@ -71,6 +71,8 @@ export class World {
   online = true;
   keyMatches = true;
   entry: Entry = 'default';
+  /** The trial's token is on the command line: it was entered by one-shot. */
+  token = false;
   armed = false;
   /** What is armed is the host's own default, not the trial. */
   ordinaryOnce = false;
@@ -205,6 +207,7 @@ export class World {
     this.entry = 'trial';
     this.committed = true;
     this.defaultMade = true;
+    this.imagesRebuilt = true;
     return this;
   }
 
@@ -236,6 +239,7 @@ export class World {
     this.newBoot();
     this.entry = this.defaultEntry();
     this.armed = false;
+    this.token = false;
   }
 
   /** A host that nothing helped gets a new part, and is left off. */
@@ -253,7 +257,7 @@ export class World {
 
   /** What a boot enters that nothing was armed for. */
   defaultEntry(): Entry {
-    if (this.defaultMade || this.committed) return 'trial';
+    if (this.defaultMade) return 'trial';
     const knownGood = ['preparation', 'isolation'].some((phase) =>
       this.staged.has(`${phase}.publish-known-good-default`),
     );
@@ -276,6 +280,7 @@ export class World {
     this.newBoot();
     const armed = this.armed;
     this.armed = false;
+    this.token = false;
     if (behaviour === 'hangs' || behaviour === 'dies') {
       this.online = false;
       this.dead = behaviour === 'dies';
@@ -286,9 +291,10 @@ export class World {
     else if (behaviour === 'other-entry') this.entry = 'other';
     // With the images put back it is the host's own default again.
     else if (behaviour === 'generated-default') this.entry = this.imagesRebuilt ? 'generated' : 'default';
-    else if (armed && this.staged.has('isolation.publish-known-good-default'))
+    else if (armed && this.staged.has('isolation.publish-known-good-default')) {
       this.entry = this.ordinaryOnce ? 'default' : 'trial';
-    else this.entry = this.defaultEntry();
+      this.token = !this.ordinaryOnce;
+    } else this.entry = this.defaultEntry();
   }
 
   private newBoot(): void {
@@ -333,9 +339,7 @@ export class World {
     const commandLine = {
       default: 'BOOT_IMAGE=/vmlinuz ro',
       'known-good': `BOOT_IMAGE=/vmlinuz ro ${KNOWN_GOOD_TOKEN}`,
-      trial: this.committed
-        ? 'BOOT_IMAGE=/vmlinuz ro iommu=pt'
-        : `BOOT_IMAGE=/vmlinuz ro gpu-provision.trial=${input.run.id}`,
+      trial: `BOOT_IMAGE=/vmlinuz ro iommu=pt${this.token ? ` gpu-provision.trial=${input.run.id}` : ''}`,
       generated: 'BOOT_IMAGE=/vmlinuz ro iommu=pt',
       other: 'BOOT_IMAGE=/vmlinuz ro single gpu-provision.trial=somebody-else',
     }[this.entry];

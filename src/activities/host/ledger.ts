@@ -26,10 +26,22 @@ const NOTE_COMMITTED = 'committed-files';
 
 export async function noteCommitted(host: RemoteHost): Promise<void> {
   const owned = (await host.ledger()).filter(isUndoneByIsolation);
-  await writeNote(
+  await writeCommitted(host, new Map(owned.map(({ path, current }) => [path, current?.sha256 ?? null])));
+}
+
+/** One path anew, where something was committed; the others keep the hashes that they were committed with. */
+export async function noteCommittedAgain(host: RemoteHost, path: string): Promise<void> {
+  const committed = await readCommitted(host);
+  if (committed === null) return;
+  const now = (await host.hashFiles([path])).get(path) ?? null;
+  await writeCommitted(host, new Map([...committed, [path, now]]));
+}
+
+function writeCommitted(host: RemoteHost, hashes: ReadonlyMap<string, string | null>): Promise<void> {
+  return writeNote(
     host,
     NOTE_COMMITTED,
-    owned.map(({ path, current }) => `${current?.sha256 ?? '-'} ${path}`),
+    [...hashes].map(([path, hash]) => `${hash ?? '-'} ${path}`),
   );
 }
 

@@ -1,4 +1,4 @@
-import type { RunStatus } from '../../domain/run/messages.js';
+import type { RunPurpose, RunStatus } from '../../domain/run/messages.js';
 import { EXIT } from '../../domain/run/outcomes.js';
 import { phaseOf } from '../../domain/run/phases.js';
 import { hasEnded, type RunView } from '../../domain/run/view.js';
@@ -46,6 +46,12 @@ async function confirmed({ io }: Deps, { server, confirm, json }: CancelArgs): P
 
 type Effect = readonly [label: string, text: string];
 
+const OF_DAY_2: Readonly<Record<RunPurpose, string>> = {
+  decommission: 'nothing: before the approval the GPUs stay isolated, after it they are given back to the end',
+  reboot:
+    'nothing: before the approval nothing is changed, after it the reboot goes to its end; only a run that is parked ends, with the host as it is',
+};
+
 /** Exported for its test. */
 export function cancelEffects({ status }: RunView): readonly Effect[] {
   if (status === null) {
@@ -57,8 +63,7 @@ export function cancelEffects({ status }: RunView): readonly Effect[] {
   if (status.outcome === 'needs-hands') {
     return [['undoes', `nothing more: the undo itself needs hands. First: gpu-provision resume ${status.server}`]];
   }
-  if (status.purpose === 'decommission')
-    return [['undoes', 'nothing: before the approval the GPUs stay isolated, after it they are given back to the end']];
+  if (status.purpose !== undefined) return [['undoes', OF_DAY_2[status.purpose]]];
   if (current === undefined) return [['undoes', 'nothing: no phase has begun']];
   const { number, title } = phaseOf(current.name);
   const undoes =

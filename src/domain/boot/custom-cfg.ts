@@ -70,6 +70,9 @@ const file = (runId: string, parts: readonly string[]): string =>
 
 const WRITTEN_BY = '# Written by gpu-provision';
 export const isOurs = (customCfg: string): boolean => customCfg.startsWith(WRITTEN_BY);
+/** The run that wrote it, or null when it is not ours. */
+export const writtenByRun = (customCfg: string): string | null =>
+  isOurs(customCfg) ? (/, run (\S+)\. /.exec(customCfg)?.[1] ?? null) : null;
 
 const ORDINARY_VARIABLE = 'gp_ordinary';
 

@@ -7,7 +7,7 @@ import type { PciAddress } from '../spec.js';
 export interface PlannedFile {
   readonly path: string;
   readonly sha256: string;
-  readonly action: 'new' | 'changed';
+  readonly action: 'new' | 'changed' | 'kept';
 }
 
 export interface PlannedImage {
@@ -50,6 +50,8 @@ export interface RebootPlan extends RebootPlanFacts {
   readonly digest: string;
   /** Complete SHA-256. */
   readonly sha256: string;
+  /** `proven`: what is booted was proven and committed before; left out for an image that has not booted yet. */
+  readonly boots?: 'proven';
   readonly imagesRebuilt: number;
   /** Unified diff of the generated grub.cfg and the files, at most 6,000 characters, with a note when cut. */
   readonly diff: string;

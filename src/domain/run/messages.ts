@@ -18,8 +18,13 @@ export const WORKFLOW_TYPE = 'provisionServer';
 export const PLAN_WORKFLOW_TYPE = 'planServer';
 export const planWorkflowId = (server: string): string => `plan/${server}`;
 
-/** Gives the GPUs back, under the id of provisioning, so that one excludes the other. Argument: one DecommissionInput. */
-export const DECOMMISSION_WORKFLOW_TYPE = 'decommissionServer';
+/** What is done to a server that is provisioned, under the id of provisioning, so that one excludes the other. Argument: one Day2Input. */
+export const DAY_2_WORKFLOW_TYPES = {
+  /** Gives the GPUs back. */
+  decommission: 'decommissionServer',
+  /** Into the entry that was proven, which is proven once more. */
+  reboot: 'rebootServer',
+} as const;
 
 /** Reads what runs have made and answers with a VerifyReport; changes nothing. Argument: one VerifyInput. */
 export const VERIFY_WORKFLOW_TYPE = 'verifyServer';
@@ -63,10 +68,10 @@ export interface ProvisionInput {
   readonly audit?: boolean;
 }
 
-export type DecommissionInput = Omit<ProvisionInput, 'phases'>;
+export type Day2Input = Omit<ProvisionInput, 'phases'>;
 
 /** What a run is for; left out for provisioning. */
-export type RunPurpose = 'decommission';
+export type RunPurpose = keyof typeof DAY_2_WORKFLOW_TYPES;
 
 export interface PlanInput {
   readonly spec: ServerSpec;

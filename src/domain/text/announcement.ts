@@ -8,6 +8,7 @@ import { workflowId, type RunStatus } from '../run/messages.js';
 import { OUTCOMES } from '../run/outcomes.js';
 import { phaseOf } from '../run/phases.js';
 import { PAST } from '../run/questions.js';
+import { enteredBy } from './boot-state.js';
 import { wrap } from './layout.js';
 import { plain } from './plain.js';
 import { renderEnding } from './summary.js';
@@ -87,10 +88,7 @@ const WORDS: Readonly<Record<Moment, Words>> = {
   reminder: { title: asks('STILL WAITS'), details: asked },
   expired: { title: asks('EXPIRED') },
   decision: { title: decided },
-  reboot: {
-    title: ({ reboot }) =>
-      `reboot ${reboot?.number ?? 1} ${reboot?.purpose === 'undo' ? 'to end an undo' : 'into the new image'} was asked for`,
-  },
+  reboot: { title: (status) => `reboot ${status.reboot?.number ?? 1} into ${enteredBy(status)} was asked for` },
   'graceful-restart': { title: () => 'a restart of the silent host was asked of the BMC' },
   'power-cycle': {
     title: ({ counts }) => `power cycle ${counts.powerCycles} of ${UNDO_ALLOWANCE.powerCycles} was asked of the BMC`,
@@ -100,7 +98,7 @@ const WORDS: Readonly<Record<Moment, Words>> = {
     title: ({ reboot }) =>
       `FELL BACK: the host is in the system that worked before. ${reboot?.outcome?.evidence ?? ''}`,
   },
-  committed: { title: () => 'the new image is proven and the default' },
+  committed: { title: () => 'the boot is proven, and its entry the default' },
   restored: { title: () => 'what was staged is undone, the host verified to be as before' },
   parked: { title: ({ failure }) => `PARKED: ${failure?.message ?? ''}`, details: asked },
   'needs-hands': { title: ({ failure }) => `NEEDS HANDS: ${failure?.message ?? ''}`, details: ending },

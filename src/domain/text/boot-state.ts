@@ -27,9 +27,13 @@ export function isUndoing(status: RunStatus): boolean {
   return status.failure !== null || trialFailed(status);
 }
 
+/** What a forward reboot enters. */
+export const enteredBy = ({ purpose }: Pick<RunStatus, 'purpose'>): string =>
+  purpose === 'reboot' ? 'the proven entry' : 'the new image';
+
 /** For a forward reboot that did not end in the trial. */
 const FAILED: Readonly<Partial<Record<BootOutcomeKind, string>>> = {
-  'fell-back': 'known-good: host is back on the OLD system; the new image failed',
+  'fell-back': 'known-good: host is back on the OLD system; TRIED failed',
   'never-left': 'the host did not reboot',
   'same-boot': 'the host went silent, but did not reboot',
   'left-not-back': 'the host did not come back',
@@ -50,8 +54,8 @@ export function bootHeadline(status: RunStatus, now: string | null): string | nu
     return `${what}, asked ${ago(reboot.requestedAt ?? status.now)}, still shutting down`;
   }
   if (reboot.outcome === null || reboot.purpose === 'undo') return null;
-  if (!isUndoing(status)) return hasRunningStep(status) ? null : `${what} ended in the new image; verifying`;
-  return FAILED[reboot.outcome.kind] ?? null;
+  if (!isUndoing(status)) return hasRunningStep(status) ? null : `${what} ended in ${enteredBy(status)}; verifying`;
+  return FAILED[reboot.outcome.kind]?.replace('TRIED', enteredBy(status)) ?? null;
 }
 
 /** The commit's steps say themselves what they do. */

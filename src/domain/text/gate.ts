@@ -38,7 +38,11 @@ export function renderGate(plan: RebootPlan, question: OpenQuestion, options: Ga
     ...box(['DOWN'], down(plan), width),
     ...box(['IF IT', 'FAILS'], direct ? failsDirect(plan) : fails(plan), width),
     ...box(['ALLOWS'], allows(plan), width),
-    ...box(['STAYS'], `after undo: ${plan.stays.length === 0 ? 'nothing' : plan.stays.join('; ')}`, width),
+    ...box(
+      ['STAYS'],
+      `${plan.boots === 'proven' ? '' : 'after undo: '}${plan.stays.length === 0 ? 'nothing' : plan.stays.join('; ')}`,
+      width,
+    ),
     ...plan.warnings.flatMap((warning) => box(['WARNS'], warning, width)),
     ...box(['VOID IF'], 'boot id, kernel, staged files, default entry or workloads change before the reboot', width),
     ...rule(keys ? '[a]pprove  [r]eject  [d]iff  [q] leave (the run goes on)' : '', width),
@@ -88,6 +92,8 @@ function deadline(question: OpenQuestion, now: string | null): string {
 
 function what(plan: RebootPlan, server: GateServer): string {
   const who = `${server.name} (serial ${server.serial}, ${server.address})`;
+  if (plan.boots === 'proven')
+    return `${who} reboots into the entry that was proven. Known-good is the default until it is proven again.`;
   return plan.strategy === 'direct'
     ? `${who} reboots into a NEW image as its default entry. Strategy direct: there is no known-good entry.`
     : `${who} boots a NEW image once. Default entry unchanged.`;
@@ -95,7 +101,9 @@ function what(plan: RebootPlan, server: GateServer): string {
 
 function changes(plan: RebootPlan): string {
   const fresh = plan.files.filter((f) => f.action === 'new').length;
-  const changed = plan.files.length - fresh;
+  const changed = plan.files.filter((f) => f.action === 'changed').length;
+  if (plan.boots === 'proven')
+    return `no file and no image: ${count(plan.files.length, 'file')}, ${count(plan.images.length, 'image')} as committed`;
   const parts = [
     fresh > 0 ? count(fresh, 'new file') : null,
     changed > 0 ? count(changed, 'changed file') : null,
@@ -158,7 +166,7 @@ function fails(plan: RebootPlan): string {
       ? 'else somebody must power-cycle it at the machine (no BMC)'
       : `else by one BMC power cycle (BMC ${plan.bmc.tested ? 'tested' : 'NOT tested'})`;
   return (
-    `hangs, panics, loses its network, or the worker dies: the next boot is the one that runs now. ` +
+    `hangs, panics, loses its network, or the worker dies: the next boot is ${plan.boots === 'proven' ? 'known-good, with the GPUs on their native drivers, and you are asked' : 'the one that runs now'}. ` +
     `By itself within ${minutes(plan.deadManSeconds)} of booting, ${bmc}.`
   );
 }
@@ -176,7 +184,8 @@ function failsDirect(plan: RebootPlan): string {
 
 function allows(plan: RebootPlan): string {
   const { reboots, powerCycles } = plan.allows;
-  return `for undo only: ${count(reboots, 'more reboot')}, ${count(powerCycles, 'power cycle')}. Runs at once.`;
+  const forWhat = plan.boots === 'proven' ? 'to known-good, or for another try' : 'for undo only';
+  return `${forWhat}: ${count(reboots, 'more reboot')}, ${count(powerCycles, 'power cycle')}. Runs at once.`;
 }
 
 /** `+- text -----`; a text that is too long goes on in a line of its own. */

@@ -35,9 +35,11 @@ export function renderUndo(status: RunStatus, width: number): string[] {
   const why = trialFailed(status) ? reboot?.outcome?.evidence : failure?.message;
   const images = plan === null ? 'the images' : count(plan.imagesRebuilt, 'image');
   const allowed = plan?.allows.reboots ?? UNDO_ALLOWANCE.reboots;
+  const used = `(${counts.undoReboots} of ${allowed} used)`;
   const next =
-    `undo without your help: remove hook, restore ${images}, ` +
-    `1 reboot if a changed boot runs (${counts.undoReboots} of ${allowed} used)`;
+    status.purpose === 'reboot'
+      ? `into known-good without your help, 1 reboot if a boot runs that is not proven ${used}; then you are asked`
+      : `undo without your help: remove hook, restore ${images}, 1 reboot if a changed boot runs ${used}`;
   return [
     ...entry('why', why ?? '', width, '      '),
     ...entry('next', next, width, '      '),

@@ -102,11 +102,11 @@ const remains: Row = (status) => {
 };
 
 const LOOK_AGAIN = ({ server, purpose }: RunStatus): string =>
-  purpose === 'decommission'
-    ? `solve it, then again: gpu-provision decommission ${server}`
-    : `solve it, look again: start-provision --server ${server} --dry-run`;
+  purpose === undefined
+    ? `solve it, look again: start-provision --server ${server} --dry-run`
+    : `solve it, then again: gpu-provision ${purpose} ${server}`;
 const GO_ON = ({ server, purpose }: RunStatus): string =>
-  purpose === 'decommission' ? `gpu-provision decommission ${server}` : `start-provision --server ${server}`;
+  purpose === undefined ? `start-provision --server ${server}` : `gpu-provision ${purpose} ${server}`;
 const AGAIN = 'start again: a new plan needs a new approval';
 
 /** Rows are in the order in which they are printed. */
@@ -120,6 +120,11 @@ const ENDINGS: Readonly<Record<Outcome, Ending>> = {
     title: 'DECOMMISSIONED',
     figures: (s) => [elapsed(s), rebootFigures(s)],
     rows: [findings, decisions, say('next', (s) => `isolate them again: start-provision --server ${s.server}`)],
+  },
+  rebooted: {
+    title: 'REBOOTED',
+    figures: (s) => [elapsed(s), rebootFigures(s)],
+    rows: [findings, decisions, say('next', (s) => `compare everything else: gpu-provision verify ${s.server}`)],
   },
   restored: {
     title: 'RESTORED',

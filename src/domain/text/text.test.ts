@@ -13,6 +13,7 @@ import {
   noWorker,
   phases,
   plan,
+  provenPlan,
   question,
   run,
   view,
@@ -100,6 +101,20 @@ const givingBack = run({
   },
 });
 
+const rebooting = run({
+  ...atGate,
+  purpose: 'reboot',
+  plan: provenPlan,
+  phases: phases({ name: 'gpu-isolation', state: 'waiting', summary: 'isolated and committed; WAITING FOR APPROVAL' }),
+});
+
+const rebootFellBack = run({
+  ...fellBack,
+  purpose: 'reboot',
+  plan: provenPlan,
+  phases: phases({ name: 'gpu-isolation', state: 'running', summary: 'into a safe boot: reboot 1: fell-back' }),
+});
+
 const parked = run({
   phases: phases({
     name: 'cozystack',
@@ -149,6 +164,8 @@ const SCREENS: Readonly<Record<string, Render>> = {
   'watch-undo': watch(undoing, '14:32:00'),
   'watch-disks': watch(disks, '15:40:00'),
   'watch-decommission': watch(givingBack, '14:32:07'),
+  'watch-reboot': watch(rebooting, '14:32:07'),
+  'watch-reboot-fell-back': watch(rebootFellBack, '15:23:57'),
   'watch-parked': watch(parked, '15:40:00'),
   'watch-no-worker': watch(waiting, '14:58:13', { contact: noWorker(since), statusAt: since }),
   'watch-never-seen': watch(null, '14:58:13', { contact: noWorker(null) }),

@@ -1,0 +1,86 @@
+/**
+ * What a person approves before a reboot, read from the host as it is now.
+ * @module
+ */
+import { UNDO_ALLOWANCE, type PlannedFile, type RebootPlan, type RebootPlanFacts } from '../domain/boot/plan.js';
+import { KNOWN_GOOD_ENTRY } from '../domain/host-layout.js';
+import { shortDigest } from '../domain/run/questions.js';
+import { ProvisionError } from '../ports/failure.js';
+import type { StepContext } from './define-step.js';
+import { trialCommandLine } from './gpu-isolation.js';
+import { bootImages, generatedDefault, kernelOf } from './host/boot.js';
+import { readDevices } from './host/devices.js';
+import { sha256 } from './host/remote-host.js';
+import { readWorkloads } from './workloads.js';
+
+export const isImage = (path: string): boolean => path.startsWith('/boot/initrd.img-');
+
+/** What the reboot is for, beside what is the same for every one. */
+type Purpose = Pick<RebootPlan, 'boots' | 'imagesRebuilt' | 'diff' | 'earlierBootSeconds' | 'cordonedAt' | 'stays'> & {
+  readonly files: readonly PlannedFile[];
+};
+
+export async function rebootPlan(ctx: StepContext, { files, ...purpose }: Purpose): Promise<RebootPlan> {
+  const boot = await ctx.host.bootReading();
+  const imagePaths = await bootImages(ctx.host);
+  const hashes = await ctx.host.hashFiles(imagePaths);
+  const devices = await readDevices(ctx);
+  const entry = await generatedDefault(ctx.host);
+  const running = await readWorkloads(ctx);
+
+  // The order of the keys is the order of the digest's JSON: don't sort, don't reorder.
+  const facts: RebootPlanFacts = {
+    bootId: boot.bootId,
+    kernel: (await ctx.host.must(['uname', '-r'])).trim(),
+    strategy: ctx.spec.boot.strategy,
+    files,
+    images: imagePaths.map((path) => ({ path, kernel: kernelOf(path), sha256: hashes.get(path) ?? '' })),
+    commandLine: { now: boot.commandLine.trim(), next: await trialCommandLine(ctx) },
+    defaultEntry: ctx.spec.boot.strategy === 'direct' ? entry.id : KNOWN_GOOD_ENTRY,
+    devices: ctx.spec.gpus.addresses.map((address) => {
+      const device = devices.find((d) => d.address === address);
+      return {
+        address,
+        id: device?.vendorDevice ?? 'absent',
+        driver: device?.driver ?? null,
+        iommuGroup: device?.iommuGroup ?? -1,
+      };
+    }),
+    workloads: { vms: running.vms, gpuProcesses: running.gpuProcesses, foreignPods: running.foreignPods },
+  };
+  const digest = sha256(JSON.stringify(facts));
+  return {
+    ...facts,
+    digest: shortDigest(digest),
+    sha256: digest,
+    ...purpose,
+    alarmSeconds: ctx.spec.boot.ladder.waitSeconds,
+    deadManSeconds: ctx.spec.boot.deadManSeconds,
+    bmc: await testBmc(ctx),
+    warnings: warningsOf(ctx),
+    allows: UNDO_ALLOWANCE,
+  };
+}
+
+/** Whether the BMC answers right now, since it is what brings the host back when SSH can't. */
+export async function testBmc(ctx: StepContext): Promise<RebootPlan['bmc']> {
+  if (ctx.bmc === null) return { kind: 'none', tested: false, console: false };
+  try {
+    return { kind: ctx.bmc.kind, tested: (await ctx.bmc.powerState(ctx.signal)) === 'on', console: false };
+  } catch (error) {
+    if (error instanceof ProvisionError && error.type === 'BmcUnavailable')
+      return { kind: ctx.bmc.kind, tested: false, console: false };
+    throw error;
+  }
+}
+
+function warningsOf(ctx: StepContext): readonly string[] {
+  const warnings = ['BMC console unavailable: a hang would leave no screen output'];
+  if (ctx.bmc === null) warnings.push('no BMC: a host that hangs needs a person at the machine');
+  if (ctx.spec.boot.strategy === 'direct') {
+    warnings.push(
+      'direct strategy: the new image is the default at once; a power cycle boots it again, not the old one',
+    );
+  }
+  return warnings;
+}
