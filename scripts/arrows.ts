@@ -30,19 +30,27 @@ export const LAYERS: readonly Layer[] = [
     packages: [/^@temporalio\/(workflow|common)$/],
   },
   { name: 'ports', files: /^src\/ports\//, imports: ['domain'], packages: [] },
-  { name: 'activities', files: /^src\/activities\//, imports: ['domain', 'ports'] },
+  // What code that does something asks for a span; it does nothing where no SDK is set up, which is the part below.
+  {
+    name: 'spans',
+    files: /^src\/tracing\/(span|attributes)\.ts$/,
+    imports: [],
+    packages: [/^@opentelemetry\/api$/],
+  },
+  { name: 'tracing', files: /^src\/tracing\//, imports: ['domain', 'secrets', 'spans'] },
+  { name: 'activities', files: /^src\/activities\//, imports: ['domain', 'ports', 'spans'] },
   // Apart from the other adapters, because clients read secrets too, and whatever prints takes them out.
   { name: 'secrets', files: /^src\/adapters\/secrets\//, imports: ['domain', 'ports'] },
   // Apart for the same reason: whoever makes a report reads what workers kept for it.
-  { name: 'artifacts', files: /^src\/adapters\/artifacts\//, imports: ['domain', 'ports'] },
-  { name: 'adapters', files: /^src\/adapters\//, imports: ['domain', 'ports'] },
+  { name: 'artifacts', files: /^src\/adapters\/artifacts\//, imports: ['domain', 'ports', 'spans'] },
+  { name: 'adapters', files: /^src\/adapters\//, imports: ['domain', 'ports', 'spans'] },
   { name: 'inventory', files: /^src\/inventory\//, imports: ['domain'] },
   { name: 'codec', files: /^src\/codec\//, imports: ['domain', 'ports', 'secrets'] },
-  { name: 'client', files: /^src\/client(\/|\.ts$)/, imports: ['codec', 'domain'] },
+  { name: 'client', files: /^src\/client(\/|\.ts$)/, imports: ['codec', 'domain', 'spans', 'tracing'] },
   {
     name: 'cli',
     files: /^src\/cli\//,
-    imports: ['artifacts', 'client', 'codec', 'domain', 'inventory', 'secrets', 'wiring'],
+    imports: ['artifacts', 'client', 'codec', 'domain', 'inventory', 'secrets', 'tracing', 'wiring'],
   },
   // The worker, the workflow bundle and where it is.
   { name: 'wiring', files: /^src\/[^/]+\.ts$/, imports: 'all' },

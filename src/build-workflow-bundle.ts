@@ -9,10 +9,14 @@ import { fileURLToPath } from 'node:url';
 import { FAILURE_CONVERTER_PATH } from './codec/data-converter.js';
 import { WORKFLOW_BUNDLE_PATHS } from './workflow-bundle-path.js';
 
-const workflowsPath = fileURLToPath(new URL('./workflows/index.js', import.meta.url));
+const pathOf = (module: string): string => fileURLToPath(new URL(module, import.meta.url));
+const common = {
+  workflowsPath: pathOf('./workflows/index.js'),
+  workflowInterceptorModules: [pathOf('./workflows/tracing.js')],
+};
 const options = {
-  plain: { workflowsPath },
-  encrypted: { workflowsPath, failureConverterPath: FAILURE_CONVERTER_PATH },
+  plain: common,
+  encrypted: { ...common, failureConverterPath: FAILURE_CONVERTER_PATH },
 } satisfies Record<keyof typeof WORKFLOW_BUNDLE_PATHS, unknown>;
 
 for (const kind of ['plain', 'encrypted'] as const) {

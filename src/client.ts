@@ -11,6 +11,7 @@ import type { QueueState, TemporalHealth } from './client/health.js';
 import type { ListFilter } from './client/list-runs.js';
 import { loadDataConverter } from './codec/data-converter.js';
 import { TemporalProvisionClient } from './client/temporal-client.js';
+import { tracingWanted } from './tracing/settings.js';
 import type { PlanPreview } from './domain/preflight.js';
 import type { Day2Input, ProvisionInput, RunEvent, RunPurpose } from './domain/run/messages.js';
 import type { Choice, Decision, Receipt } from './domain/run/questions.js';
@@ -99,6 +100,7 @@ export async function connectProvision(options: ConnectOptions = {}): Promise<Pr
   const namespace = options.namespace ?? config.namespace ?? 'default';
   const { tls, apiKey, metadata } = config.connectionOptions;
   const dataConverter = await codecs(options.env ?? process.env);
+  const traced = tracingWanted(options.env ?? process.env) ? await import('./client/traced-client.js') : null;
   try {
     const connection = await Connection.connect({
       address,
@@ -107,12 +109,9 @@ export async function connectProvision(options: ConnectOptions = {}): Promise<Pr
       ...(typeof apiKey === 'string' ? { apiKey } : {}),
       ...(metadata === undefined ? {} : { metadata }),
     });
-    return new TemporalProvisionClient(
-      new Client({ connection, namespace, dataConverter }),
-      connection,
-      address,
-      namespace,
-    );
+    const interceptors = { workflow: traced?.interceptors() ?? [] };
+    const client = new Client({ connection, namespace, dataConverter, interceptors });
+    return new (traced?.TracedProvisionClient ?? TemporalProvisionClient)(client, connection, address, namespace);
   } catch (error) {
     throw unreachable(address, rootMessage(error), error);
   }

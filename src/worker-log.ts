@@ -7,8 +7,7 @@ import { formatWithOptions } from 'node:util';
 import type { LogEntry } from '@temporalio/worker';
 import { redactor } from './adapters/secrets/index.js';
 import { serverOfWorkflow } from './domain/run/messages.js';
-import { PHASE_NAMES, type PhaseName } from './domain/run/phases.js';
-import { stepsOf } from './domain/run/steps.js';
+import { phaseOfActivity } from './domain/run/steps.js';
 import { plainJson, plainLines } from './domain/text/plain.js';
 
 export const LOG_FORMATS = ['json', 'text'] as const;
@@ -38,7 +37,7 @@ function jsonLine({ level, timestampNanos, message, meta = {} }: LogEntry): stri
     message,
     server: server ?? (typeof workflowId === 'string' ? serverOfWorkflow(workflowId) : undefined),
     run: runId,
-    phase: phase ?? phaseOfActivity(step),
+    phase: phase ?? (step === undefined ? undefined : phaseOfActivity(step)),
     step,
     attempt,
     component: sdkComponent,
@@ -49,12 +48,6 @@ function jsonLine({ level, timestampNanos, message, meta = {} }: LogEntry): stri
 }
 
 const stampOf = (nanoseconds: bigint): string => new Date(Number(nanoseconds / 1_000_000n)).toISOString();
-
-/** Of a step, its check or its undo; what belongs to no phase alone has none. */
-function phaseOfActivity(name: string | undefined): PhaseName | undefined {
-  const step = name?.replace(/\.(verify|undo)$/, '');
-  return PHASE_NAMES.find((phase) => stepsOf(phase).some((candidate) => candidate.name === step));
-}
 
 /** As JSON an Error would be empty. */
 function errorOf(error: unknown): unknown {

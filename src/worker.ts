@@ -37,6 +37,7 @@ import { collectOpenRuns } from './open-runs.js';
 import { openAdapters } from './open-adapters.js';
 import { WORKER_LIMITS, type WorkerLimits } from './worker-limits.js';
 import { installTelemetry, type WorkerTelemetry } from './worker-telemetry.js';
+import { tracingWanted } from './tracing/settings.js';
 import { ownBuildId, pinned } from './worker-version.js';
 import { WORKFLOW_BUNDLE_PATHS } from './workflow-bundle-path.js';
 
@@ -46,6 +47,15 @@ const CACHED_WORKFLOWS = 500;
 const HEARTBEAT_EVERY_MS = 5_000;
 /** From the end of the grace time on, for activities to end their attempts: a power cycle that has begun is finished. */
 const FORCE_AFTER_GRACE_MS = 90_000;
+
+/** Of `service.name`, where OTEL_SERVICE_NAME is not set. */
+const SERVICE = 'gpu-provision-worker';
+/** Workflows hand their spans out in any case. */
+const NO_TRACING = {
+  sinks: { trace: { ended: { fn: () => undefined, callDuringReplay: false } } },
+  activity: [],
+  close: async () => undefined,
+};
 
 /** The steps of every phase, by activity name. */
 export const STEP_TABLES = {
@@ -166,6 +176,9 @@ export async function runWorker({
   const connection = await NativeConnection.connect(connectionOptions);
   const { logger, metricMeter } = Runtime.instance();
   const warn = (text: string): void => logger.warn(text);
+  const tracing = tracingWanted(process.env)
+    ? (await import('./tracing/worker.js')).openWorkerTracing({ service: SERVICE, warn })
+    : NO_TRACING;
   const { activities, close } = createActivities({
     warn,
     ...(artifacts === undefined ? {} : { artifacts }),
@@ -177,6 +190,7 @@ export async function runWorker({
     namespace: namespace ?? 'default',
     identity: `${sites.join('+')}/${hostname()}/${process.pid}`,
     maxHeartbeatThrottleInterval: HEARTBEAT_EVERY_MS,
+    interceptors: { activity: [...tracing.activity] },
     shutdownGraceTime: graceSeconds * 1_000,
     shutdownForceTime: graceSeconds * 1_000 + FORCE_AFTER_GRACE_MS,
     ...(deployment === undefined ? {} : { workerDeploymentOptions: pinned(deployment, await ownBuildId()) }),
@@ -187,6 +201,7 @@ export async function runWorker({
       taskQueue: WORKFLOW_QUEUE,
       workflowBundle: { codePath: WORKFLOW_BUNDLE_PATHS[bundle] },
       maxCachedWorkflows: CACHED_WORKFLOWS,
+      sinks: tracing.sinks,
     }),
     ...sites.flatMap((site) => [
       Worker.create({
@@ -220,6 +235,8 @@ export async function runWorker({
   } finally {
     signal?.removeEventListener('abort', stop);
     await collector?.stop();
+    // Before the connection: with it the log ends.
+    await tracing.close();
     await close();
     await connection.close();
   }

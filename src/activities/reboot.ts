@@ -17,6 +17,7 @@ import { ProvisionError } from '../ports/failure.js';
 import type { FailureType } from '../domain/run/failures.js';
 import type { Bmc, PowerState } from '../ports/bmc.js';
 import type { HostProvider } from '../ports/host.js';
+import { quietly } from '../tracing/span.js';
 import { contextOf, reporting, type Adapters, type StepInput } from './define-step.js';
 import { REBOOT_IF } from './host/boot-scripts.js';
 import { setTrialOrder } from './host/boot.js';
@@ -108,7 +109,7 @@ export function rebootActivities(adapters: Adapters): RebootActivities {
       }),
 
     'reboot.await-left': (input) =>
-      reporting(async () => {
+      waiting(async () => {
         const end = Date.now() + ATTEMPT_MS;
         while (Date.now() < end) {
           const probe = await probeHost(adapters.hosts, input.spec);
@@ -123,7 +124,7 @@ export function rebootActivities(adapters: Adapters): RebootActivities {
       }),
 
     'reboot.await-return': (input) =>
-      reporting(async () => {
+      waiting(async () => {
         const { signal } = contextOf(adapters, input);
         const end = Date.now() + ATTEMPT_MS;
         let last = 'no answer yet';
@@ -167,6 +168,9 @@ export function rebootActivities(adapters: Adapters): RebootActivities {
       }),
   };
 }
+
+/** Two probes a second, most of which fail: what the last one saw is in the attempt's failure. */
+const waiting = <T>(body: () => Promise<T>): Promise<T> => reporting(() => quietly(body));
 
 function bmcOf(adapters: Adapters, input: StepInput): Bmc {
   const bmc = adapters.bmcs.get(input.spec);

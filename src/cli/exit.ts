@@ -9,6 +9,7 @@ import { CodecError } from '../codec/key-ring.js';
 import { EXIT, OUTCOMES } from '../domain/run/outcomes.js';
 import { plainLines } from '../domain/text/plain.js';
 import { InventoryError } from '../inventory/index.js';
+import { TracingError } from '../tracing/settings.js';
 import type { Io } from './io.js';
 
 /** As a shell reports Ctrl-C. The view was left, so how the run ends is unknown: no success for `&&`. */
@@ -44,6 +45,7 @@ export function failureOf(error: unknown): Failure {
     error instanceof InventoryError ||
     error instanceof UsageError ||
     error instanceof CodecError ||
+    error instanceof TracingError ||
     error instanceof BadStore
   )
     return { exit: EXIT.badInput, message: error.message, printed: false };

@@ -56,7 +56,7 @@ const POLL_MS = 1_000;
 
 export class TemporalProvisionClient implements ProvisionClient {
   constructor(
-    private readonly client: Client,
+    protected readonly client: Client,
     private readonly connection: Connection,
     readonly address: string,
     readonly namespace: string,

@@ -8,6 +8,8 @@ import type { Duplex } from 'node:stream';
 import type { ServerLogin } from '../domain/spec.js';
 
 export interface ExecOptions {
+  /** What the command is, for traces, where its first word does not say; never an argument. */
+  readonly name?: string;
   /** Bytes for the command's standard input. */
   readonly stdin?: string | Uint8Array;
   /** Run as root through `sudo -n` (default true; no sudo is used when the login user is root). */

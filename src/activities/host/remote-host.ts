@@ -9,7 +9,9 @@ import { parseBootReading, type BootReading } from '../../domain/boot/reboot.js'
 import { parseFactLines, type FactLines } from '../../domain/preflight/fact-lines.js';
 import type { RunRef } from '../../domain/run/steps.js';
 import { ProvisionError } from '../../ports/failure.js';
+import { inSpan, quietly } from '../../tracing/span.js';
 import { EVIDENCE_BYTES } from '../evidence.js';
+import { commandName } from './command-name.js';
 import type { ExecOptions, ExecResult, Host } from '../../ports/host.js';
 import {
   CLAIM,
@@ -76,7 +78,8 @@ export class RemoteHost {
 
   /** Runs a command as root; any exit code is returned. */
   async exec(argv: readonly string[], options: RunOptions = {}): Promise<ExecResult> {
-    return this.host.exec(argv, { timeoutMs: COMMAND_TIMEOUT_MS, signal: this.signal, ...options });
+    const usual = { name: commandName(argv), timeoutMs: COMMAND_TIMEOUT_MS, signal: this.signal };
+    return this.host.exec(argv, { ...usual, ...options });
   }
 
   /** Runs a command that must succeed; its standard output. */
@@ -259,6 +262,19 @@ export class RemoteHost {
     environment: Readonly<Record<string, string>> = {},
   ): Promise<UnitResult> {
     const unit = unitName(this.run.id, step);
+    const known = { 'gpu_provision.unit': unit, 'process.executable.name': commandName(argv) };
+    return inSpan(`unit ${commandName(argv)}`, known, async (note) => {
+      const result = await this.awaitUnit(unit, argv, environment);
+      note({ 'process.exit.code': result.exitCode });
+      return result;
+    });
+  }
+
+  private async awaitUnit(
+    unit: string,
+    argv: readonly string[],
+    environment: Readonly<Record<string, string>>,
+  ): Promise<UnitResult> {
     let state = await this.unitState(unit);
     if (state.active === 'failed') {
       await this.change(['systemctl', 'reset-failed', unit]);
@@ -283,7 +299,7 @@ export class RemoteHost {
     while (state.loaded && state.active !== 'active' && state.active !== 'failed') {
       this.heartbeat(`${unit} ${state.active}`);
       await delay(UNIT_POLL_MS, undefined, { signal: this.signal });
-      state = await this.unitState(unit);
+      state = await quietly(() => this.unitState(unit));
     }
     if (!state.loaded) throw new ProvisionError('LinkLost', `${unit} is gone without a result: the host restarted`);
     const log = (await this.exec(['journalctl', '-u', unit, '-o', 'cat', '--no-pager', '-n', '100'])).stdout;

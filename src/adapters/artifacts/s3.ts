@@ -3,6 +3,7 @@
  * @module
  */
 import { AwsClient } from 'aws4fetch';
+import { inSpan } from '../../tracing/span.js';
 import { BadStore, type Environment } from './bad-store.js';
 import type { Shelf } from './store.js';
 
@@ -46,7 +47,16 @@ export function s3Shelf({ bucket, prefix }: S3Place, { env, remember }: S3Option
     ...(sessionToken === undefined || sessionToken === '' ? {} : { sessionToken }),
   });
   const base = endpointOf(bucket, region, env);
-  const ask = async (key: string, init: RequestInit = {}): Promise<Response> => {
+  const ask = (key: string, init: RequestInit = {}): Promise<Response> => {
+    const method = init.method ?? 'GET';
+    const known = { 'server.address': new URL(base).hostname, 'http.request.method': method };
+    return inSpan(`s3 ${method}`, known, async (note) => {
+      const response = await request(key, init);
+      note({ 'http.response.status_code': response.status });
+      return response;
+    });
+  };
+  const request = async (key: string, init: RequestInit): Promise<Response> => {
     const path = prefix === '' ? key : `${prefix}/${key}`;
     try {
       return await client.fetch(`${base}/${path.split('/').map(encodeURIComponent).join('/')}`, {

@@ -14,6 +14,7 @@ import {
   type RequestContext,
 } from '@kubernetes/client-node';
 import { ProvisionError } from '../../ports/failure.js';
+import { inSpan } from '../../tracing/span.js';
 
 /** Connections kept; activities of one server run a few at a time, and each is a channel of the host's SSH connection. */
 const MAX_CONNECTIONS = 4;
@@ -38,7 +39,18 @@ export class StreamHttp implements PromiseHttpLibrary {
   ) {}
 
   /** Any HTTP code is returned. Throws ClusterUnreachable when there is no answer, and the ProvisionError of a stream that did not open. */
-  async send(request: RequestContext): Promise<ResponseContext> {
+  send(request: RequestContext): Promise<ResponseContext> {
+    const method = request.getHttpMethod();
+    const { hostname, pathname } = new URL(request.getUrl());
+    const known = { 'server.address': hostname, 'http.request.method': method, 'url.path': pathname };
+    return inSpan(`kubernetes ${method}`, known, async (note) => {
+      const response = await this.answered(request);
+      note({ 'http.response.status_code': response.httpStatusCode });
+      return response;
+    });
+  }
+
+  private async answered(request: RequestContext): Promise<ResponseContext> {
     try {
       const response = await this.exchange(request);
       if (response.httpStatusCode === 401) this.onBroken();

@@ -7,6 +7,7 @@ import type { NotifySpec, SecretRef } from '../../domain/spec.js';
 import { ProvisionError } from '../../ports/failure.js';
 import type { Notifier } from '../../ports/notifier.js';
 import type { SecretSource } from '../../ports/secrets.js';
+import { inSpan } from '../../tracing/span.js';
 import { SIGNATURE_HEADER, signature } from './signature.js';
 import { slackMessage } from './slack.js';
 
@@ -25,7 +26,13 @@ export function createNotifier({ secrets, answerLimitMs = ANSWER_LIMIT_MS }: Not
     async send(receiver, announcement, signal) {
       const url = await readUrl(secrets, receiver.url);
       const { body, headers } = await requestFor(secrets, receiver, announcement);
-      await post(url, body, headers, AbortSignal.any([signal, AbortSignal.timeout(answerLimitMs)]), signal);
+      const either = AbortSignal.any([signal, AbortSignal.timeout(answerLimitMs)]);
+      // Without the URL, which may be a secret itself.
+      await inSpan(`notify ${receiver.kind}`, {}, async (note) => {
+        const response = await post(url, body, headers, either, signal);
+        note({ 'http.response.status_code': response.status });
+        judge(response);
+      });
     },
   };
 }
@@ -58,10 +65,9 @@ async function post(
   headers: Readonly<Record<string, string>>,
   either: AbortSignal,
   cancelled: AbortSignal,
-): Promise<void> {
-  let response: Response;
+): Promise<Response> {
   try {
-    response = await fetch(url, {
+    const response = await fetch(url, {
       method: 'POST',
       headers: { 'content-type': 'application/json', 'user-agent': 'gpu-provision', ...headers },
       body,
@@ -70,10 +76,14 @@ async function post(
       signal: either,
     });
     await response.body?.cancel();
+    return response;
   } catch (error) {
     cancelled.throwIfAborted();
     throw new ProvisionError('WebhookUnreachable', reasonOf(error));
   }
+}
+
+function judge(response: Response): void {
   if (response.ok) return;
   const later = response.status >= 500 || NOT_NOW.includes(response.status);
   throw new ProvisionError(later ? 'WebhookUnreachable' : 'WebhookRefused', `HTTP ${response.status}`);

@@ -6,6 +6,7 @@ import type { Client } from 'ssh2';
 import type { FailureType } from '../../domain/run/failures.js';
 import type { ServerLogin, SshLogin } from '../../domain/spec.js';
 import { AddressUnreachable, ProvisionError } from '../../ports/failure.js';
+import { inSpan } from '../../tracing/span.js';
 import { disconnect, logIn, type ConnectOptions } from './client.js';
 import { forward } from './forward.js';
 import { countdown } from './patience.js';
@@ -18,11 +19,13 @@ export function placeOf({ name, ssh }: ServerLogin): string {
 const addressOf = ({ user, host, port }: SshLogin): string => `${user}@${host}:${port}`;
 
 /** A client that is logged in to the server. Rejects with a ProvisionError, or with the signal's reason. */
-export async function connect(spec: ServerLogin, options: ConnectOptions): Promise<Client> {
-  const { bastion } = spec.ssh;
-  return bastion === undefined
-    ? logIn(placeOf(spec), spec.ssh, options)
-    : connectThrough({ where: `bastion of ${spec.name} (${addressOf(bastion)})`, login: bastion }, spec, options);
+export function connect(spec: ServerLogin, options: ConnectOptions): Promise<Client> {
+  const { bastion, host, port } = spec.ssh;
+  return inSpan('ssh connect', { 'server.address': host, 'server.port': port }, () =>
+    bastion === undefined
+      ? logIn(placeOf(spec), spec.ssh, options)
+      : connectThrough({ where: `bastion of ${spec.name} (${addressOf(bastion)})`, login: bastion }, spec, options),
+  );
 }
 
 interface Bastion {

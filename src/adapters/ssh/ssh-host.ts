@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import type { Client } from 'ssh2';
 import type { ServerLogin } from '../../domain/spec.js';
 import { ProvisionError } from '../../ports/failure.js';
+import { inSpan } from '../../tracing/span.js';
 import type { ExecOptions, ExecResult, Host } from '../../ports/host.js';
 import type { SecretSource } from '../../ports/secrets.js';
 import { disconnect } from './client.js';
@@ -34,7 +35,39 @@ export class SshHost implements Host {
     this.gate = new SessionGate(limits.sessionsPerConnection);
   }
 
-  async exec(argv: readonly string[], options: ExecOptions): Promise<ExecResult> {
+  exec(argv: readonly string[], options: ExecOptions): Promise<ExecResult> {
+    return this.traced(argv, options, () => this.execShared(argv, options));
+  }
+
+  execFresh(argv: readonly string[], options: ExecOptions): Promise<ExecResult> {
+    return this.traced(argv, options, () => this.execAlone(argv, options));
+  }
+
+  openStream(host: string, port: number): Promise<Duplex> {
+    return inSpan('ssh forward', { 'server.address': host, 'server.port': port }, () => this.forwarded(host, port));
+  }
+
+  close(): void {
+    this.shared.close();
+  }
+
+  /** Arguments stay out of it: scripts, paths, and what a person would not want to see repeated. */
+  private traced(argv: readonly string[], options: ExecOptions, run: () => Promise<ExecResult>): Promise<ExecResult> {
+    const { host, port } = this.spec.ssh;
+    const program = options.name ?? argv[0] ?? '';
+    const known = { 'server.address': host, 'server.port': port, 'process.executable.name': program };
+    return inSpan(`ssh ${program}`, known, async (note) => {
+      const result = await run();
+      note({
+        'process.exit.code': result.exitCode,
+        'gpu_provision.stdout.size': Buffer.byteLength(result.stdout),
+        'gpu_provision.stderr.size': Buffer.byteLength(result.stderr),
+      });
+      return result;
+    });
+  }
+
+  private async execShared(argv: readonly string[], options: ExecOptions): Promise<ExecResult> {
     options.signal?.throwIfAborted();
     const command = this.command(argv, options);
     const left = countdown(options.timeoutMs);
@@ -50,7 +83,7 @@ export class SshHost implements Host {
     });
   }
 
-  async execFresh(argv: readonly string[], options: ExecOptions): Promise<ExecResult> {
+  private async execAlone(argv: readonly string[], options: ExecOptions): Promise<ExecResult> {
     const command = this.command(argv, options);
     const left = countdown(options.timeoutMs);
     const connectTimeoutMs = Math.min(this.limits.connectTimeoutMs, options.timeoutMs);
@@ -66,7 +99,7 @@ export class SshHost implements Host {
     }
   }
 
-  async openStream(host: string, port: number): Promise<Duplex> {
+  private async forwarded(host: string, port: number): Promise<Duplex> {
     const client = await this.sharedClient({}, this.limits.connectTimeoutMs);
     const done = this.shared.use(client);
     try {
@@ -77,10 +110,6 @@ export class SshHost implements Host {
       done();
       throw error;
     }
-  }
-
-  close(): void {
-    this.shared.close();
   }
 
   private command(argv: readonly string[], options: ExecOptions): Command {

@@ -5,7 +5,7 @@
  */
 import type { AcceptanceMode } from '../spec.js';
 import type { WithArtifacts } from './artifacts.js';
-import type { PhaseName } from './phases.js';
+import { PHASE_NAMES, type PhaseName } from './phases.js';
 
 /** Which row of the policy table (activities' timeouts and retries) a step uses. */
 export type StepPolicy = 'read' | 'change' | 'long-change' | 'cluster-change' | 'cluster-wait';
@@ -280,6 +280,12 @@ export function stepsOf(phase: PhaseName, acceptance?: AcceptanceMode): readonly
   return acceptance === undefined
     ? steps
     : steps.filter((step) => step.acceptance === undefined || step.acceptance === acceptance);
+}
+
+/** Of a step, its check or its undo; what belongs to no phase alone has none. */
+export function phaseOfActivity(name: string): PhaseName | undefined {
+  const step = name.replace(/\.(verify|undo)$/, '');
+  return PHASE_NAMES.find((phase) => stepsOf(phase).some((candidate) => candidate.name === step));
 }
 
 /** What these claim holds only while a run is under way, or until its commit. */

@@ -6,6 +6,7 @@
 import { execFile } from 'node:child_process';
 import type { ProvisionError } from '../../../ports/failure.js';
 import type { BmcCredentials } from '../credentials.js';
+import { inSpan } from '../../../tracing/span.js';
 import { bmcUnavailable } from '../failure.js';
 
 /** ipmitool gives up by itself when a session does not come about within 2 s × 4. */
@@ -45,10 +46,13 @@ export async function ipmitool(args: readonly string[], run: IpmitoolRun): Promi
     maxBuffer: MAX_OUTPUT_BYTES,
     ...(signal ? { signal } : {}),
   };
-  return new Promise((resolve, reject) => {
-    execFile('ipmitool', argv, options, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout);
-      else reject(signal?.aborted ? signal.reason : failure(run, args, error, stderr));
+  const place = { 'server.address': endpoint.host, 'server.port': endpoint.port };
+  return inSpan(`ipmitool ${args.join(' ')}`, place, () => {
+    return new Promise((resolve, reject) => {
+      execFile('ipmitool', argv, options, (error, stdout, stderr) => {
+        if (error === null) resolve(stdout);
+        else reject(signal?.aborted ? signal.reason : failure(run, args, error, stderr));
+      });
     });
   });
 }

@@ -7,6 +7,7 @@ import { request, type RequestOptions } from 'node:https';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect } from 'node:tls';
+import { inSpan } from '../../../tracing/span.js';
 
 /** A page of an event log is far smaller. */
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
@@ -41,7 +42,21 @@ export class PinnedHttps {
   }
 
   /** Rejects with the error of the network or the certificate, or with the signal's reason. Any status is a reply. */
-  async send({ method, path, headers = {}, body, signal }: HttpsRequest): Promise<HttpsReply> {
+  send(asked: HttpsRequest): Promise<HttpsReply> {
+    const { method, path } = asked;
+    const place = { 'server.address': this.host, 'server.port': this.port };
+    return inSpan(
+      `redfish ${method}`,
+      { ...place, 'http.request.method': method, 'url.path': path.split('?')[0] },
+      async (note) => {
+        const reply = await this.exchange(asked);
+        note({ 'http.response.status_code': reply.status });
+        return reply;
+      },
+    );
+  }
+
+  private async exchange({ method, path, headers = {}, body, signal }: HttpsRequest): Promise<HttpsReply> {
     signal?.throwIfAborted();
     const payload = body === undefined ? null : Buffer.from(JSON.stringify(body));
     const late = AbortSignal.timeout(this.answerLimitMs);
