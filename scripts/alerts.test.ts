@@ -84,6 +84,15 @@ const CASES: Readonly<Record<string, Case>> = {
     summary: 'Announcements of fra1 are refused',
     alike: { 'gpu_provision_announcements_total{site="fra1", result="delivered"}': '0+1x300' },
   },
+  GpuProvisionAuditWaits: {
+    series: { 'gpu_provision_audit_lines_total{site="fra1", result="delayed"}': '2+0x199 3+0x200' },
+    silentAt: 199,
+    firesAt: 200,
+    overAt: 321,
+    labels: { ...FRA, result: 'delayed' },
+    summary: 'Lines of the audit record of fra1 are delayed',
+    alike: { 'gpu_provision_audit_lines_total{site="fra1", result="written"}': '0+1x300' },
+  },
   GpuProvisionNoWorker: {
     series: {
       'up{job="gpu-provision", instance="a"}': '1+0x9 0+0x60',

@@ -2,7 +2,7 @@
  * The client with spans: what it does to a run is in the run's trace, whoever does it and wherever. Loaded only where spans are wanted.
  * @module
  */
-import type { DecommissionInput, ProvisionInput } from '../domain/run/messages.js';
+import type { Day2Input, ProvisionInput, RunPurpose } from '../domain/run/messages.js';
 import { workflowId } from '../domain/run/messages.js';
 import type { PlanPreview } from '../domain/preflight.js';
 import type { Choice, Decision, Receipt } from '../domain/run/questions.js';
@@ -19,8 +19,8 @@ export class TracedProvisionClient extends TemporalProvisionClient {
     return begin('start', input.spec.name, () => super.start(input, options));
   }
 
-  override decommission(input: DecommissionInput): Promise<StartedRun> {
-    return begin('decommission', input.spec.name, () => super.decommission(input));
+  override startDay2(purpose: RunPurpose, input: Day2Input): Promise<StartedRun> {
+    return begin(purpose, input.spec.name, () => super.startDay2(purpose, input));
   }
 
   override plan(spec: ServerSpec): Promise<PlanPreview> {

@@ -1,4 +1,5 @@
 import { SpanStatusCode } from '@opentelemetry/api';
+import { ExportResultCode } from '@opentelemetry/core';
 import {
   BasicTracerProvider,
   InMemorySpanExporter,
@@ -37,7 +38,7 @@ it('says once that spans are lost, and once that they are taken again', () => {
   const next: SpanExporter = {
     export: (_spans, done) => {
       const error = results.shift();
-      done(error === undefined ? { code: 0 } : { code: 1, error });
+      done(error === undefined ? { code: ExportResultCode.SUCCESS } : { code: ExportResultCode.FAILED, error });
     },
     shutdown: async () => undefined,
   };

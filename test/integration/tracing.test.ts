@@ -54,7 +54,7 @@ beforeAll(async () => {
   const host = rack.host(SERVER);
   bmc = await startBmcOf(host, BMC_LOGIN);
   folder = await openDemoFolder(await mkdtemp(join(tmpdir(), 'gpu-provision-tracing-')));
-  await writeInventory(folder, { rack, host, bmc, bmcLogin: BMC_LOGIN, durations: DURATIONS });
+  await writeInventory(folder, { rack, servers: [{ host, bmc }], bmcLogin: BMC_LOGIN, durations: DURATIONS });
   client = await connectProvision({ address: temporal.address, env: {} });
 }, START_LIMIT_MS);
 afterAll(async () => {
