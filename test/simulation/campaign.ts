@@ -64,9 +64,10 @@ export async function firstBroken(
   code: WorkflowCode,
   seeds: { readonly from: number; readonly count: number },
   guards: Partial<Guards> = {},
+  draw: Draw = scheduleOf,
 ): Promise<Broken | null> {
   for (let seed = seeds.from; seed < seeds.from + seeds.count; seed += 1) {
-    const schedule = scheduleOf(seed);
+    const schedule = draw(seed);
     const run = await simulate(code, schedule, guards);
     if (run.violations.length > 0) return { seed, schedule, run };
   }

@@ -156,6 +156,7 @@ export class Invariants {
 
   /** As before; or what is left, a cordon or known-good as the default, is told. */
   private rebootGivenUp(host: SimulatedHost, told: boolean): void {
+    this.hold('S3', !host.token, 'given up in a trial');
     if (manifest(host) === this.before) return;
     this.hold('S3', told && !host.armed, `given up with ${manifest(host)}`);
   }

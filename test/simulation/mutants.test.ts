@@ -14,7 +14,7 @@ beforeAll(async () => {
 describe('an invariant that is broken on purpose', () => {
   it.each(MUTANTS)('$what: is noticed', async (mutant) => {
     const code = new WorkflowCode(mutated(bundle, mutant));
-    const broken = await firstBroken(code, { from: 1, count: SEEDS }, mutant.guards);
+    const broken = await firstBroken(code, { from: 1, count: SEEDS }, mutant.guards, mutant.draw);
     expect(broken, `none of ${SEEDS} seeds noticed`).not.toBeNull();
     console.log(`seed ${broken?.seed}: ${broken?.run.violations[0]}`);
   });

@@ -4,12 +4,16 @@
  * @module
  */
 import type { Guards } from '../workflow/world.js';
+import type { Draw } from './campaign.js';
+import { rebootScheduleOf } from './schedule.js';
 
 export interface Mutant {
   readonly what: string;
   /** Each must match the bundle exactly once. */
   readonly patches?: readonly (readonly [was: RegExp, becomes: string])[];
   readonly guards?: Partial<Guards>;
+  /** Of the runs that notice; those that provision where left out. */
+  readonly draw?: Draw;
 }
 
 export const MUTANTS: readonly Mutant[] = [
@@ -64,6 +68,16 @@ export const MUTANTS: readonly Mutant[] = [
   {
     what: 'a phase is undone while the unit of its step still runs',
     patches: [[/if \(!saga\.isEmpty\)\s+await \S+\.takeOver\)\(run\);/, '']],
+  },
+  {
+    what: 'a reboot that is given up ends in the trial that failed its proof',
+    draw: rebootScheduleOf,
+    patches: [[/(const isProven = \(\{ kind \}\)\s*=>\s*)kind === 'fell-back' \|\| kind === 'default';/, '$1true;']],
+  },
+  {
+    what: 'a reboot that is given up leaves known-good the default where it was not',
+    draw: rebootScheduleOf,
+    patches: [[/await \S+\.call\)\('commit\.make-default', step, [^;]+;/, '']],
   },
 ];
 

@@ -118,7 +118,15 @@ const BEHAVIOURS: readonly BootBehaviour[] = [
 ];
 /** From the approval to the boot. */
 const TURN = ['isolation.read-plan', 'reboot.arm', 'reboot.request'];
-const REBOOT_TURN = ['reboot.read-plan', 'reboot.arm', 'reboot.request', 'reboot.await-return', 'reboot.look'];
+/** From the approval to the proof. */
+const REBOOT_TURN = [
+  'reboot.read-plan',
+  'reboot.arm',
+  'reboot.request',
+  'reboot.await-return',
+  'isolation.verify-devices',
+  'commit.check-default',
+];
 /** Everything that a reboot of a provisioned host can come to. */
 export const REBOOT_ACTS: readonly string[] = [
   'reboot.read-plan',
@@ -171,9 +179,16 @@ export function scheduleOf(seed: number): Schedule {
 /** Of reboots of provisioned hosts, another space of seeds. */
 export function rebootScheduleOf(seed: number): Schedule {
   const random = new Random(seed);
+  if (random.chance(0.1)) return givenUpReboot(random);
   const found = random.chance(0.9) ? 'isolated' : random.of(['fresh', 'held'] as const);
   const course = courseOf(random, () => faultOf(random, random.of([REBOOT_ACTS, REBOOT_TURN])));
   return { ...CALM, purpose: 'reboot', phases: 'isolation', found, ...course };
+}
+
+/** Something fails for good on the way to the proof, and nobody tries again. */
+function givenUpReboot(random: Random): Schedule {
+  const fault = { ...faultOf(random, REBOOT_TURN), kind: 'fails-for-good', point: 'before' } as const;
+  return { ...CALM, purpose: 'reboot', phases: 'isolation', found: 'isolated', faults: [fault] };
 }
 
 /** What happens in a run, and what people answer. */

@@ -102,7 +102,9 @@ export async function simulate(
     note(`${temporal.closed ?? 'open'} ${status.outcome ?? ''} ${status.failure?.message ?? ''}`);
     if (temporal.closed !== null) {
       const endMs = clock.nowMs + AFTERMATH_MS;
+      const fired = host.deadManFired;
       while (clock.nowMs < endMs && (await clock.step()));
+      invariants.hold('S3', fired || !host.deadManFired, 'the run ended in a trial that nobody confirmed');
       invariants.ended(status, temporal.closed, host);
     }
   } catch (error) {
