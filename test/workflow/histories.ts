@@ -7,7 +7,7 @@ import { readdirSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { Worker } from '@temporalio/worker';
+import { type ReplayWorkerOptions, Worker } from '@temporalio/worker';
 import { inject } from 'vitest';
 
 /** A history's protobuf message with numbers for its 64-bit integers and base64 for its bytes, which protobufjs reads as well. */
@@ -19,8 +19,8 @@ const FOLDER = fileURLToPath(new URL('./histories/', import.meta.url));
 const SUFFIX = '.json.gz';
 
 /** Throws DeterminismViolationError. */
-export async function replayHistory(history: unknown): Promise<void> {
-  await Worker.runReplayHistory({ workflowBundle: { codePath: inject('workflowBundle') } }, history);
+export async function replayHistory(history: unknown, options: Partial<ReplayWorkerOptions> = {}): Promise<void> {
+  await Worker.runReplayHistory({ workflowBundle: { codePath: inject('workflowBundle') }, ...options }, history);
 }
 
 export const recordedStories = (): readonly string[] =>
