@@ -34,8 +34,11 @@ const isLook = (name: string): boolean =>
 
 export class Invariants {
   readonly violations: string[] = [];
-  private forwardReboots = 0;
-  private undoReboots = 0;
+  /** Numbers of the reboots that the host was asked for. An answer that was lost is asked for again, of the same boot. */
+  private readonly rebootsAsked: Readonly<Record<RebootInput['purpose'], Set<number>>> = {
+    forward: new Set(),
+    undo: new Set(),
+  };
   private plan: RebootPlan | null = null;
   private changes = 0;
   private readonly before: string;
@@ -86,13 +89,10 @@ export class Invariants {
   }
 
   private rebooted(work: Work, host: SimulatedHost): void {
-    const { purpose } = work.input as RebootInput;
+    const { purpose, number } = work.input as RebootInput;
     if (!(work.value as { asked: boolean }).asked) return;
-    if (purpose === 'undo') {
-      this.undoReboots += 1;
-      return this.hold('S1', this.undoReboots <= UNDO_ALLOWANCE.reboots, `${this.undoReboots} undo reboots`);
-    }
-    this.forwardReboots += 1;
+    const { size } = this.rebootsAsked[purpose].add(number);
+    if (purpose === 'undo') return this.hold('S1', size <= UNDO_ALLOWANCE.reboots, `${size} undo reboots`);
     const { plan } = this;
     this.hold(
       'S1',
@@ -100,7 +100,7 @@ export class Invariants {
       `digest ${plan?.digest} was not approved`,
     );
     this.hold('S1', plan?.bootId === host.endedBoot, `boot ${host.endedBoot} was ended, approved was ${plan?.bootId}`);
-    this.hold('S1', this.forwardReboots === 1, `${this.forwardReboots} forward reboots`);
+    this.hold('S1', size === 1, `${size} forward reboots`);
   }
 
   private disksTaken(host: SimulatedHost): void {
