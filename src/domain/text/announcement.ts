@@ -82,13 +82,19 @@ function digestOf({ question, decisions, plan }: RunStatus, moment: Moment): str
   return (about === undefined || about === null ? plan?.digest : about.digest) || null;
 }
 
+/** After a planned reboot has failed, those that the approval allowed besides lead on or back. */
+function whatFor(status: RunStatus): string {
+  if (status.reboot?.purpose !== 'undo') return `into ${enteredBy(status)}`;
+  return status.purpose === 'reboot' ? 'of those allowed besides' : 'to end an undo';
+}
+
 const WORDS: Readonly<Record<Moment, Words>> = {
   started: { title: ({ startedBy }) => `the run begins, started by ${startedBy}` },
   'gate-open': { title: asks('WAITS FOR APPROVAL'), details: asked },
   reminder: { title: asks('STILL WAITS'), details: asked },
   expired: { title: asks('EXPIRED') },
   decision: { title: decided },
-  reboot: { title: (status) => `reboot ${status.reboot?.number ?? 1} into ${enteredBy(status)} was asked for` },
+  reboot: { title: (status) => `reboot ${status.reboot?.number ?? 1} ${whatFor(status)} was asked for` },
   'graceful-restart': { title: () => 'a restart of the silent host was asked of the BMC' },
   'power-cycle': {
     title: ({ counts }) => `power cycle ${counts.powerCycles} of ${UNDO_ALLOWANCE.powerCycles} was asked of the BMC`,
