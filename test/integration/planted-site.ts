@@ -18,6 +18,7 @@ import { startTemporal, type TemporalServer } from '../../lab/tools/start-tempor
 import { connectProvision } from '../../src/client.js';
 import { hostQueue, watchQueue, WORKFLOW_QUEUE } from '../../src/domain/run/messages.js';
 import { BuiltProduct, type Environment } from '../support/built-product.js';
+import { startOtlpReceiver, type OtlpReceiver } from '../support/otlp-receiver.js';
 import { GPU_ADDRESSES } from '../support/server-spec.js';
 
 const READY_LIMIT_MS = 60_000;
@@ -31,6 +32,7 @@ const REDFISH_PASSWORD = `p4$$ "w"/+&?\\${random()}`;
 const IPMI_PASSWORD = `ipmi-${random().slice(0, 10)}`;
 const K3S_TOKEN = `token-${random()}`;
 const REGISTRY_PASSWORD = `registry-${random()}`;
+const COLLECTOR_TOKEN = `collector-${random()}`;
 const OTHER_VARIABLE = `variable-${random()}`;
 export const CODEC_KEY = randomBytes(32).toString('base64');
 export const CODEC_TOKEN = `codec-${random()}`;
@@ -48,6 +50,7 @@ export class PlantedSite {
     'IPMI password': IPMI_PASSWORD,
     'k3s token': K3S_TOKEN,
     'registry password': REGISTRY_PASSWORD,
+    'token of the collector': COLLECTOR_TOKEN,
     'another variable': OTHER_VARIABLE,
     'codec key': CODEC_KEY,
     'codec token': CODEC_TOKEN,
@@ -60,6 +63,8 @@ export class PlantedSite {
     readonly rack: Rack,
     private readonly redfish: SimulatedBmc,
     private readonly ipmi: IpmiSim,
+    /** Of every process of the product. */
+    readonly collector: OtlpReceiver,
     /** Where everything is written. The secrets themselves are in its folder `keep`. */
     readonly folder: string,
   ) {}
@@ -89,7 +94,7 @@ export class PlantedSite {
       faults: [{ effect: 'repeats-password' }],
     });
     const ipmi = await startIpmiSim({ serial: SERIAL, model, credentials: { user: 'admin', password: IPMI_PASSWORD } });
-    const site = new PlantedSite(product, temporal, rack, redfish, ipmi, folder);
+    const site = new PlantedSite(product, temporal, rack, redfish, ipmi, await startOtlpReceiver(), folder);
     await site.plant();
     return site;
   }
@@ -101,6 +106,8 @@ export class PlantedSite {
       GPU_PROVISION_INVENTORY: join(this.folder, 'inventory.yaml'),
       PLANTED_BMC: `admin:${IPMI_PASSWORD}`,
       PLANTED_OTHER: OTHER_VARIABLE,
+      OTEL_EXPORTER_OTLP_ENDPOINT: this.collector.url,
+      OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer%20${COLLECTOR_TOKEN}`,
     };
   }
 
@@ -147,6 +154,7 @@ export class PlantedSite {
   }
 
   async close(): Promise<void> {
+    await this.collector.close();
     await this.ipmi.close();
     await this.redfish.close();
     await this.rack.close();

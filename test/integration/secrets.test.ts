@@ -95,6 +95,7 @@ describeWith('secrets planted everywhere', ['ipmitool', 'ipmi_sim'], 'ipmitool o
       site.addKeyOfK3s('h100-02');
       expect(findSecrets(site.secrets, artefacts)).toEqual([]);
       expect(await said('h100-02')).toContain('[redacted]');
+      expect(String(artefacts.get('spans'))).toMatch(/RunActivity:k3s\..*\[redacted\]/s);
       expect(await said('h100-01')).toMatch(/wrong login: .*\[redacted\]/);
       expect(String(artefacts.get('command lines'))).toContain(site.ipmitool);
       expect(processes.environments.size).toBeGreaterThan(0);
@@ -174,12 +175,14 @@ describeWith('secrets planted everywhere', ['ipmitool', 'ipmi_sim'], 'ipmitool o
       );
       expect(findSecrets(inPayloads, raw)).toEqual([]);
       expect(findSecrets(inPayloads, payloads)).toEqual([]);
-      // Search attributes alone are plain: Temporal searches by them.
+      // Search attributes alone are plain, by which Temporal searches, and the ids of the trace.
       for (const text of raw.values()) {
         const plain = payloadsIn(JSON.parse(text)).filter(
           (payload) => metadataOf(payload, 'encoding') !== 'binary/encrypted',
         );
-        expect(new Set(plain.map((payload) => metadataOf(payload, 'type')))).toEqual(new Set(['Keyword']));
+        const [ids, others] = [plain.filter(isTraceId), plain.filter((payload) => !isTraceId(payload))];
+        expect(ids).not.toEqual([]);
+        expect(new Set(others.map((payload) => metadataOf(payload, 'type')))).toEqual(new Set(['Keyword']));
       }
       // The same search finds all of it once the payloads are decrypted, here and by Temporal's own CLI through the codec server.
       const opened = new Map(
@@ -258,6 +261,9 @@ function metadataOf({ metadata }: HistoryPayload, name: string): string {
   return Buffer.from(metadata?.[name] ?? '', 'base64').toString();
 }
 
+const isTraceId = (payload: HistoryPayload): boolean =>
+  /^\{"traceparent":"00-[0-9a-f]{32}-[0-9a-f]{16}-01"\}$/.test(payloadText(payload));
+
 /** As docs/security.md says that payloads are encrypted; not by the code that did it. */
 function decrypted(payload: HistoryPayload): string {
   if (metadataOf(payload, 'encoding') !== 'binary/encrypted') return '';
@@ -285,6 +291,7 @@ async function collect(): Promise<void> {
     if (entry.isFile()) artefacts.set(`file ${entry.name}`, await readFile(join(site.folder, entry.name)));
   }
   for (const host of site.rack.hosts) artefacts.set(`command lines on ${host.name}`, host.commands().join('\n'));
+  artefacts.set('spans', site.collector.bodies.join('\n'));
   artefacts.set('command lines', [...processes.commandLines].join('\n'));
 }
 
