@@ -123,8 +123,11 @@ async function isSpent(cluster: Cluster, job: KubeObject): Promise<boolean> {
 /** It ended well, and the log of one of its pods went with the VM it ran in. */
 async function isLost(cluster: Cluster, job: KubeObject): Promise<boolean> {
   if (!hasCondition(job, 'Complete')) return false;
-  return (await readOutputs(cluster)).length < (countAt(job, 'status', 'succeeded') ?? 1);
+  return lacks(job, await readOutputs(cluster));
 }
+
+const lacks = (job: KubeObject, outputs: readonly JobOutput[]): boolean =>
+  outputs.length < (countAt(job, 'status', 'succeeded') ?? 1);
 
 /** A job's pod template cannot be changed: one of ours that failed or is another version is deleted first. */
 async function makeRoom(cluster: Cluster, wanted: KubeObject): Promise<void> {
@@ -150,6 +153,8 @@ async function outputOf(ctx: StepContext, cluster: Cluster, nested: NestedSpec):
   const outputs = await readOutputs(cluster, (pod, log) =>
     ctx.evidence.keep(`acceptance-${nested.tenant}-${nested.name}-${pod}.log`, log),
   );
+  // The next attempt finds it lost, and runs it again.
+  through(failure === null && lacks(job, outputs) ? `${nameOf(job)}: the log of a pod is gone` : null);
   const said = outputs.some((output) => output.gpus.length > 0 || output.errors.length > 0);
   if (failure !== null && !said)
     throw new ProvisionError('AcceptanceFailed', `${nameOf(job)} failed without a word: ${failure}`);
