@@ -117,7 +117,8 @@ async function innerIfAny(ctx: StepContext, nested: NestedSpec): Promise<Cluster
 async function isSpent(cluster: Cluster, job: KubeObject): Promise<boolean> {
   if (jobFailure(job) !== null) return true;
   if (!hasCondition(job, 'Complete')) return false;
-  return (await isLost(cluster, job)) || !(await readOutputs(cluster)).some((output) => output.gpus.length > 0);
+  const outputs = await readOutputs(cluster);
+  return lacks(job, outputs) || !outputs.some((output) => output.gpus.length > 0);
 }
 
 /** It ended well, and the log of one of its pods went with the VM it ran in. */

@@ -27,6 +27,7 @@ import {
   hookName,
   imagesByKernel,
   inspectImage,
+  isImage,
   kernelOf,
   launcherName,
   setTrialOrder,
@@ -141,9 +142,7 @@ export const isolationSteps = {
   'isolation.check-saved-images': {
     apply: async () => {},
     verify: async (ctx) => {
-      const saved = (await ctx.host.ledger()).filter(
-        (e) => e.path.startsWith('/boot/initrd.img-') && e.original !== null,
-      );
+      const saved = (await ctx.host.ledger()).filter((e) => isImage(e.path) && e.original !== null);
       const blobs = saved.map((e) => `/var/lib/gpu-provision/ledger/blobs/${e.original?.sha256 ?? ''}`);
       const hashes = await ctx.host.hashFiles(blobs);
       const damaged = blobs.filter((blob) => hashes.get(blob) !== blob.slice(blob.lastIndexOf('/') + 1));
@@ -418,9 +417,7 @@ export async function unmaskTimers(ctx: StepContext): Promise<void> {
 async function restoreImages(ctx: StepContext): Promise<string> {
   const built = await builtImages(ctx);
   const { installed } = await imagesByKernel(ctx.host);
-  const entries = (await ctx.host.ledger()).filter(
-    (e) => e.path.startsWith('/boot/initrd.img-') && e.original !== null,
-  );
+  const entries = (await ctx.host.ledger()).filter((e) => isImage(e.path) && e.original !== null);
   let restored = 0;
   let rebuilt = 0;
   for (const entry of entries) {

@@ -10,11 +10,12 @@ import { truthTable, type TruthBaseline, type TruthTable } from '../domain/gpu/t
 import type { WithArtifacts } from '../domain/run/artifacts.js';
 import { ProvisionError } from '../ports/failure.js';
 import { contextOf, reporting, type Adapters, type StepContext, type StepInput } from './define-step.js';
+import { isImage } from './host/boot.js';
 import { DIFF_LEDGER } from './host/boot-scripts.js';
 import { readDevices, readTruthContext } from './host/devices.js';
 import { isUndoneByIsolation, readLedgerState } from './host/ledger.js';
-import { isImage, rebootPlan } from './reboot-plan.js';
-import { cordonNode, uncordonNode } from './workloads.js';
+import { rebootPlan } from './reboot-plan.js';
+import { cordonNode, readWorkloads, uncordonNode } from './workloads.js';
 
 /** The diff is for reading in a terminal and in the Temporal UI; the complete files are on the host. */
 const DIFF_LIMIT = 6_000;
@@ -129,5 +130,6 @@ async function readPlan(ctx: StepContext, input: PlanInput): Promise<RebootPlan>
     earlierBootSeconds: input.earlierBootSeconds,
     cordonedAt: input.cordonedAt,
     stays: input.stays,
+    running: await readWorkloads(ctx),
   });
 }

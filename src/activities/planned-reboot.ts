@@ -9,11 +9,12 @@ import { whyNotRebooted } from '../domain/obstacles.js';
 import { earlierBootSeconds } from '../domain/preflight/earlier-boots.js';
 import { ProvisionError } from '../ports/failure.js';
 import { contextOf, reporting, type Adapters, type StepContext, type StepInput } from './define-step.js';
+import { isImage } from './host/boot.js';
 import { lostReboot } from './host/lost-reboot.js';
 import { readCommitted, readLedgerState } from './host/ledger.js';
 import type { RemoteHost } from './host/remote-host.js';
 import { k3sRuns } from './isolation-state.js';
-import { isImage, rebootPlan } from './reboot-plan.js';
+import { rebootPlan } from './reboot-plan.js';
 import { readBoot } from './verify.js';
 import { readWorkloads } from './workloads.js';
 
@@ -43,14 +44,14 @@ async function readPlan(ctx: StepContext, cordonedAt: string | null): Promise<Pl
   const { host, spec } = ctx;
   const { committed, baseline, items } = await readBoot(ctx);
   const hashes = await readCommitted(host);
-  const { vms, gpuProcesses } = await readWorkloads(ctx);
+  const running = await readWorkloads(ctx);
   const problems = whyNotRebooted({
     strategy: spec.boot.strategy,
     items,
     committedWithoutHashes: committed && hashes === null ? ((await readLedgerState(host))?.run ?? '') : null,
     unconfirmedTrialOf: await unconfirmedTrial(ctx),
-    vms,
-    gpuProcesses,
+    vms: running.vms,
+    gpuProcesses: running.gpuProcesses,
   });
   if (problems.length > 0 || hashes === null || baseline === null)
     throw new ProvisionError('Blocked', problems.join('; ') || 'the ledger has no baseline of the GPUs', { problems });
@@ -64,6 +65,7 @@ async function readPlan(ctx: StepContext, cordonedAt: string | null): Promise<Pl
     earlierBootSeconds: await earlierBoots(host),
     cordonedAt,
     stays: ['every file as it was committed', 'k3s, Cozystack and its storage'],
+    running,
   });
   return { plan, baseline, k3sRuns: await k3sRuns(ctx) };
 }

@@ -3,6 +3,7 @@
  * @module
  */
 import { UNDO_ALLOWANCE, type PlannedFile, type RebootPlan, type RebootPlanFacts } from '../domain/boot/plan.js';
+import type { Workloads } from '../domain/cluster/workloads.js';
 import { KNOWN_GOOD_ENTRY } from '../domain/host-layout.js';
 import { shortDigest } from '../domain/run/questions.js';
 import { ProvisionError } from '../ports/failure.js';
@@ -11,22 +12,19 @@ import { trialCommandLine } from './gpu-isolation.js';
 import { bootImages, generatedDefault, kernelOf } from './host/boot.js';
 import { readDevices } from './host/devices.js';
 import { sha256 } from './host/remote-host.js';
-import { readWorkloads } from './workloads.js';
-
-export const isImage = (path: string): boolean => path.startsWith('/boot/initrd.img-');
 
 /** What the reboot is for, beside what is the same for every one. */
 type Purpose = Pick<RebootPlan, 'boots' | 'imagesRebuilt' | 'diff' | 'earlierBootSeconds' | 'cordonedAt' | 'stays'> & {
   readonly files: readonly PlannedFile[];
+  readonly running: Workloads;
 };
 
-export async function rebootPlan(ctx: StepContext, { files, ...purpose }: Purpose): Promise<RebootPlan> {
+export async function rebootPlan(ctx: StepContext, { files, running, ...purpose }: Purpose): Promise<RebootPlan> {
   const boot = await ctx.host.bootReading();
   const imagePaths = await bootImages(ctx.host);
   const hashes = await ctx.host.hashFiles(imagePaths);
   const devices = await readDevices(ctx);
   const entry = await generatedDefault(ctx.host);
-  const running = await readWorkloads(ctx);
 
   // The order of the keys is the order of the digest's JSON: don't sort, don't reorder.
   const facts: RebootPlanFacts = {

@@ -19,7 +19,14 @@ import type { WithArtifacts } from '../domain/run/artifacts.js';
 import { COPY, onHost } from '../domain/preparation/known-good.js';
 import { ProvisionError } from '../ports/failure.js';
 import { contextOf, reporting, type Adapters, type StepContext, type StepInput } from './define-step.js';
-import { bootImages, generatedDefault, inspectImage, readGrubEnvironment, setTrialOrder } from './host/boot.js';
+import {
+  bootImages,
+  generatedDefault,
+  inspectImage,
+  isImage,
+  readGrubEnvironment,
+  setTrialOrder,
+} from './host/boot.js';
 import { readDevices } from './host/devices.js';
 import { keepBootJournals } from './host/boot-journals.js';
 import { bootedCopy, currentCopy, undamagedCopy } from './host/known-good-copy.js';
@@ -185,7 +192,7 @@ async function verifyRestored(ctx: StepContext, input: RestoredInput): Promise<R
   const problems: string[] = [];
   const ledger = await ctx.host.ledger();
   const entries = ledger.filter(isUndoneByIsolation);
-  const images = entries.filter((e) => e.path.startsWith('/boot/initrd.img-'));
+  const images = entries.filter((e) => isImage(e.path));
   const files = entries.filter((e) => !images.includes(e));
   const expected = files.filter((e) => !(input.customCfgStays === true && e.path === GRUB_CUSTOM_CFG));
   const regenerated = changedSince(await readCommitted(ctx.host), ledger).includes(GRUB_CFG);

@@ -74,11 +74,8 @@ export class Random {
 
 const STEP_NAMES = ALL_STEPS.map(({ name }) => name);
 const UNDO_NAMES = ALL_STEPS.filter(({ undo }) => undo).map(({ name }) => `${name}.undo`);
-/** What decides most: reboot, proof, commit and the way back. */
-const CRITICAL = [
-  'isolation.read-state',
-  'isolation.read-plan',
-  'isolation.verify-devices',
+/** From what is staged to a boot, by every rung of the ladder. */
+const REBOOTING = [
   'reboot.arm',
   'reboot.request',
   'reboot.await-left',
@@ -88,6 +85,13 @@ const CRITICAL = [
   'bmc.graceful-restart',
   'bmc.power-cycle',
   'bmc.power-on',
+];
+/** What decides most: reboot, proof, commit and the way back. */
+const CRITICAL = [
+  'isolation.read-state',
+  'isolation.read-plan',
+  'isolation.verify-devices',
+  ...REBOOTING,
   'commit.confirm-boot',
   'commit.check-default',
   'commit.make-default',
@@ -135,15 +139,7 @@ export const REBOOT_ACTS: readonly string[] = [
   'isolation.publish-known-good-default',
   'isolation.write-dead-man',
   'isolation.publish-trial-entry',
-  'reboot.arm',
-  'reboot.request',
-  'reboot.await-left',
-  'reboot.await-return',
-  'reboot.look',
-  'bmc.look',
-  'bmc.graceful-restart',
-  'bmc.power-cycle',
-  'bmc.power-on',
+  ...REBOOTING,
   'isolation.verify-devices',
   'commit.confirm-boot',
   'commit.check-default',

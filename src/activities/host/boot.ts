@@ -57,6 +57,9 @@ export async function imagesByKernel(host: RemoteHost): Promise<ImagesByKernel> 
 /** What update-initramfs leaves behind when it is interrupted, and copies that people and DKMS keep: GRUB boots none of them. */
 export const isLeftover = (path: string): boolean => /\.(new|bak|dpkg-bak|dpkg-new|old|old-dkms)$/.test(path);
 
+/** Of a path in the ledger too, whatever is there now. */
+export const isImage = (path: string): boolean => path.startsWith('/boot/initrd.img-');
+
 export const kernelOf = (image: string): string => image.replace('/boot/initrd.img-', '');
 
 /** Opens an image on the host. Throws OutputUnexpected when it can't be opened or isn't made by initramfs-tools. */
