@@ -31,8 +31,8 @@ const onHost =
 /** A call of the worker to Temporal that names this activity of the run. */
 const onWire =
   (method: string, activity: string) =>
-  ({ site, proxy }: Place, stand: () => Promise<void>): void =>
-    proxy.hold(method, [`provision/${site.spec.name}`, activity], stand);
+  ({ run, proxy }: Place, stand: () => Promise<void>): void =>
+    proxy.hold(method, [run.handle.workflowId, activity], stand);
 
 const TRIAL = 'gpu-provision.trial=';
 
