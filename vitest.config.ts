@@ -19,7 +19,8 @@ export default defineConfig({
           globalSetup: ['test/workflow/global-setup.ts'],
           // One time-skipping server for all: a test that skips a day skips it for every run on the server.
           fileParallelism: false,
-          testTimeout: 60_000,
+          // A run without a cache is replayed by each of its workflow tasks, and by each question about its status.
+          testTimeout: process.env['GPU_PROVISION_WORKFLOW_CACHE'] === 'off' ? 600_000 : 120_000,
           hookTimeout: 60_000,
         },
       },

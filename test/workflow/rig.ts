@@ -30,8 +30,8 @@ Runtime.install({
   telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR' }) } },
 });
 
-/** The question is open within moments of real time: nothing before it waits. */
-const QUESTION_DEADLINE_MS = 30_000;
+/** The question is open within moments of real time, nothing before it waits; without a cache they are longer. */
+const QUESTION_DEADLINE_MS = { sticky: 30_000, replayed: 300_000 };
 const LOOK_EVERY_MS = 25;
 const LEAP = '2m';
 /** More than the whole ladder and the longest retry policy. */
@@ -102,22 +102,38 @@ export class Rig {
     return this.leapUntil((s) => s.question?.id === id);
   }
 
-  async leapUntil(predicate: (status: RunStatus) => boolean): Promise<RunStatus> {
-    let status = await this.status();
-    for (let leaps = 0; !predicate(status); leaps += 1) {
-      if (leaps > LEAPS) throw new Error(`never seen; last: ${JSON.stringify(status.events.slice(-5))}`);
+  leapUntil(predicate: (status: RunStatus) => boolean): Promise<RunStatus> {
+    let leaps = 0;
+    return this.lookUntil(predicate, async () => {
+      leaps += 1;
+      if (leaps > LEAPS) return false;
       await this.env.sleep(LEAP);
-      status = await this.status();
-    }
-    return status;
+      return true;
+    });
   }
 
-  async until(predicate: (status: RunStatus) => boolean): Promise<RunStatus> {
-    const end = Date.now() + QUESTION_DEADLINE_MS;
+  until(predicate: (status: RunStatus) => boolean): Promise<RunStatus> {
+    const end = Date.now() + QUESTION_DEADLINE_MS[isSticky(this.options) ? 'sticky' : 'replayed'];
+    return this.lookUntil(predicate, async () => {
+      if (Date.now() > end) return false;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+      return true;
+    });
+  }
+
+  /**
+   * Asks only when the history has grown: without a cache each question replays the whole run.
+   *
+   * @param pass Lets time pass; false when it has been long enough.
+   */
+  private async lookUntil(predicate: (status: RunStatus) => boolean, pass: () => Promise<boolean>): Promise<RunStatus> {
+    let length = (await this.handle.describe()).historyLength;
     let status = await this.status();
     while (!predicate(status)) {
-      if (Date.now() > end) throw new Error(`never seen; last: ${JSON.stringify(status.events.slice(-5))}`);
-      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+      if (!(await pass())) throw new Error(`never seen; last: ${JSON.stringify(status.events.slice(-5))}`);
+      const { historyLength } = await this.handle.describe();
+      if (historyLength === length) continue;
+      length = historyLength;
       status = await this.status();
     }
     return status;
@@ -173,8 +189,9 @@ export class Rig {
   }
 }
 
-/** `GPU_PROVISION_WORKFLOW_CACHE=off` runs the whole tier without a cache. */
-const isSticky = ({ sticky = process.env['GPU_PROVISION_WORKFLOW_CACHE'] !== 'off' }: RigOptions): boolean => sticky;
+/** One run of each story goes without a cache; `GPU_PROVISION_WORKFLOW_CACHE=off` sends all of them without one. */
+const isSticky = ({ sticky, story }: RigOptions): boolean =>
+  sticky ?? (story === undefined && process.env['GPU_PROVISION_WORKFLOW_CACHE'] !== 'off');
 
 async function startWorkers(
   env: TestWorkflowEnvironment,
