@@ -21,6 +21,7 @@ import { CONFIRM_BOOT } from './host/boot-scripts.js';
 import { bootedCopy } from './host/known-good-copy.js';
 import { checkGrubScript } from './host/known-good-default.js';
 import { noteCommitted, noteCommittedAgain, writeLedgerState } from './host/ledger.js';
+import { postNotice } from './host/notice.js';
 import type { RemoteHost } from './host/remote-host.js';
 
 /** The dead-man looks every few seconds; after this long it must have seen the confirmation. */
@@ -118,6 +119,7 @@ async function makeDefault(ctx: StepContext, input: CommitInput): Promise<string
   await setTrialOrder(ctx.host, '');
   await ctx.host.writeFile(file, 'commit.make-default');
   await checkGrubScript(ctx.host);
+  await postNotice(ctx, 'the proven entry is the default');
   return 'the proven entry is the default; known-good stays in the menu';
 }
 
@@ -126,10 +128,12 @@ async function close(ctx: StepContext): Promise<string> {
   await unmaskTimers(ctx);
   await noteCommitted(ctx.host);
   await writeLedgerState(ctx.host, { run: ctx.run.id, state: 'committed', at: new Date().toISOString() });
+  await postNotice(ctx, 'committed');
   return 'committed';
 }
 
-async function closeReboot({ host }: StepContext, input: CommitInput): Promise<string> {
+async function closeReboot(ctx: StepContext, input: CommitInput): Promise<string> {
+  const { host } = ctx;
   const running = await host.bootReading();
   // A person may choose it at the console, whatever the default is.
   if (running.bootId !== input.bootId && running.commandLine.split(/\s+/).includes(KNOWN_GOOD_TOKEN))
@@ -137,6 +141,7 @@ async function closeReboot({ host }: StepContext, input: CommitInput): Promise<s
   await removeDeadMan(host, 'commit.close-reboot');
   // It names the run that wrote it, so it has another hash than before.
   await noteCommittedAgain(host, GRUB_CUSTOM_CFG);
+  await postNotice(ctx, 'committed');
   return 'the dead-man is removed; every file is as it was committed';
 }
 

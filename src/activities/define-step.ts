@@ -2,7 +2,7 @@
  * Turns the check, apply, verify and undo of a step into its two activities.
  * @module
  */
-import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activity';
+import { activityInfo, cancellationSignal, heartbeat, log } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from '@temporalio/common';
 import { FAILURES, type FailureType } from '../domain/run/failures.js';
 import type { PlannedChange } from '../domain/preflight.js';
@@ -51,6 +51,8 @@ export interface StepContext extends StepInput {
   readonly signal: AbortSignal;
   /** Says that a long step is alive, and at what. */
   readonly heartbeat: (note: string) => void;
+  /** For what is no reason to fail a step, and that somebody should know: into the worker's log. */
+  readonly warn: (message: string) => void;
 }
 
 export interface StepImplementation {
@@ -108,14 +110,18 @@ export async function perform(step: StepImplementation, ctx: StepContext): Promi
 
 /** The context of an activity that runs now. */
 export function contextOf(adapters: Adapters, input: StepInput): StepContext {
-  return stepContext(adapters, input, { signal: cancellationSignal(), heartbeat });
+  return stepContext(adapters, input, {
+    signal: cancellationSignal(),
+    heartbeat,
+    warn: (message) => log.warn(message, { server: input.spec.name }),
+  });
 }
 
 /** The same for whoever is no activity. */
 export function stepContext(
   adapters: Adapters,
   input: StepInput,
-  around: Pick<StepContext, 'signal' | 'heartbeat'>,
+  around: Pick<StepContext, 'signal' | 'heartbeat' | 'warn'>,
 ): StepContext {
   return {
     ...input,

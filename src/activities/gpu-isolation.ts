@@ -49,6 +49,7 @@ import {
   readNote,
   writeNote,
 } from './host/ledger.js';
+import { postNotice } from './host/notice.js';
 import { openLedger } from './host/open-ledger.js';
 import { sha256, type FileContent, type RemoteHost } from './host/remote-host.js';
 import { previewFile } from './host/preview.js';
@@ -135,6 +136,7 @@ export const isolationSteps = {
     // After every other undo, and after the reboot where there is one: until then every power cut ends in known-good.
     undo: async (ctx) => {
       const owned = await ctx.host.restoreOriginal(GRUB_CUSTOM_CFG);
+      await postNotice(ctx, 'known-good is the default no more');
       return owned ? `${GRUB_CUSTOM_CFG} put back` : `${GRUB_CUSTOM_CFG} was never touched`;
     },
   },
@@ -342,6 +344,7 @@ export const isolationSteps = {
       // An order left by an interrupted arm must not survive into a new menu.
       await setTrialOrder(ctx.host, '');
       await ctx.host.writeFile(await trialCfg(ctx), 'isolation.publish-trial-entry');
+      await postNotice(ctx, 'the trial entry is staged');
     },
     verify: async (ctx) => {
       if (direct(ctx)) return { summary: 'direct strategy: no trial entry; the new image is the default' };
@@ -355,6 +358,7 @@ export const isolationSteps = {
     },
     undo: async (ctx) => {
       await setTrialOrder(ctx.host, '');
+      await postNotice(ctx, 'disarmed');
       return 'disarmed';
     },
   },

@@ -21,6 +21,7 @@ import { quietly } from '../tracing/span.js';
 import { contextOf, reporting, type Adapters, type StepInput } from './define-step.js';
 import { REBOOT_IF } from './host/boot-scripts.js';
 import { setTrialOrder } from './host/boot.js';
+import { postNotice } from './host/notice.js';
 
 /** One attempt probes for this long; the activity's retries do the rest, so the history doesn't grow with waiting. */
 const ATTEMPT_MS = 30_000;
@@ -89,8 +90,18 @@ export interface RebootActivities {
 
 export function rebootActivities(adapters: Adapters): RebootActivities {
   return {
-    'reboot.arm': (input) => reporting(() => setTrialOrder(contextOf(adapters, input).host, '1')),
-    'reboot.disarm': (input) => reporting(() => setTrialOrder(contextOf(adapters, input).host, '')),
+    'reboot.arm': (input) =>
+      reporting(async () => {
+        const ctx = contextOf(adapters, input);
+        await postNotice(ctx, 'arms one boot, and asks for a reboot', 'about-to-arm');
+        await setTrialOrder(ctx.host, '1');
+      }),
+    'reboot.disarm': (input) =>
+      reporting(async () => {
+        const ctx = contextOf(adapters, input);
+        await setTrialOrder(ctx.host, '');
+        await postNotice(ctx, 'disarmed');
+      }),
 
     /** `asked` is false when the host is in another boot already: an earlier attempt did it. */
     'reboot.request': (input) =>

@@ -39,6 +39,7 @@ import {
   readLedgerState,
   readOriginal,
 } from './host/ledger.js';
+import { postNotice, takeDownNotice } from './host/notice.js';
 import type { LedgerEntry, RemoteHost } from './host/remote-host.js';
 
 export interface TakeOverInput extends StepInput {
@@ -85,18 +86,23 @@ export interface RestoreActivities {
   'restore.disarm'(input: StepInput): Promise<FellBack>;
   'restore.verify'(input: RestoredInput): Promise<RestoredFacts>;
   'restore.close-ledger'(input: StepInput): Promise<void>;
-  /** Gives the host back when no unit of the run is at work any more, as after a cancel: another run may claim it. */
-  'host.release'(input: StepInput): Promise<void>;
+  /**
+   * Gives the host back when no unit of the run is at work any more, as after a cancel: another run may claim it. Says what people should
+   * know that could not be taken away.
+   */
+  'host.release'(input: StepInput): Promise<string | undefined>;
 }
 
 export function restoreActivities(adapters: Adapters): RestoreActivities {
   return {
     'restore.take-over': (input) =>
       reporting(async () => {
-        const { host, evidence } = contextOf(adapters, input);
+        const ctx = contextOf(adapters, input);
+        const { host, evidence } = ctx;
         return evidence.with(async () => {
           await host.claim();
           await host.drainUnits();
+          await postNotice(ctx, 'takes back what it did');
           if (input.stagedIn !== null) await keepBootJournals(host, evidence, input.stagedIn);
           return { committed: (await readLedgerState(host))?.state === 'committed' };
         });
@@ -106,14 +112,19 @@ export function restoreActivities(adapters: Adapters): RestoreActivities {
     'restore.verify': (input) => reporting(() => verifyRestored(contextOf(adapters, input), input)),
     'restore.close-ledger': (input) =>
       reporting(async () => {
-        const { host, run } = contextOf(adapters, input);
-        if ((await readLedgerState(host)) !== null) await archiveLedger(host, run.id);
+        const ctx = contextOf(adapters, input);
+        if ((await readLedgerState(ctx.host)) !== null) await archiveLedger(ctx.host, ctx.run.id);
+        await postNotice(ctx, 'restored: the host is verified to be as before');
       }),
     'host.release': (input) =>
       reporting(async () => {
-        const { host, run } = contextOf(adapters, input);
-        await host.drainUnits(unitPattern(run.id));
-        await host.release();
+        const ctx = contextOf(adapters, input);
+        await ctx.host.drainUnits(unitPattern(ctx.run.id));
+        // A claim that was cut off may have had no effect.
+        const isHeld = (await ctx.host.holder()) === ctx.run.id;
+        const left = isHeld ? await takeDownNotice(ctx, 'gives this host back') : undefined;
+        await ctx.host.release();
+        return left;
       }),
   };
 }
@@ -138,6 +149,7 @@ async function publishOrdinaryOnce(ctx: StepContext): Promise<string> {
   await host.writeFile({ path: GRUB_CUSTOM_CFG, content, mode: '644' }, 'isolation.publish-known-good-default');
   await checkGrubScript(host);
   await checkCustomCfgIsRead(ctx);
+  await postNotice(ctx, 'the ordinary default is staged');
   return `the next boot that is armed is "${entry.title}", every other one known-good`;
 }
 
@@ -163,6 +175,7 @@ async function disarm(ctx: StepContext): Promise<FellBack> {
   const { host } = ctx;
   const tried = ((await readGrubEnvironment(host)).get(GRUB_TRIAL_VARIABLE) ?? '') === '';
   await setTrialOrder(host, '');
+  await postNotice(ctx, 'disarmed');
   if (!tried) return { tried, reason: 'GRUB did not consume the order, so the ordinary entry was not tried' };
   const changed = await changedSinceItBooted(host);
   const files = changed.length > 0 ? `: not what booted before: ${changed.join(', ')}` : '';

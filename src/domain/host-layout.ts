@@ -20,6 +20,14 @@ export const KNOWN_GOOD_DIR = '/boot/gpu-provision/known-good';
 /** Holds the name of the copy that counts; written when that copy is complete. */
 export const KNOWN_GOOD_CURRENT = `${KNOWN_GOOD_DIR}/current`;
 
+/**
+ * Who has the host, for people who log in: pam_motd shows it, and below /etc it outlives the reboot. The fence in words, so it is not in the
+ * ledger: it comes with the claim and goes with the release, whatever becomes of the files of the run.
+ */
+export const NOTICE_PATH = '/etc/motd.d/gpu-provision';
+/** Of the lines in the host's journal that tell the same as it changes. */
+export const NOTICE_TAG = 'gpu-provision';
+
 export const HOOK_PATH = '/etc/initramfs-tools/scripts/init-top/vfio-pci-override';
 /** Sorts before `udev`, execs the hook. Without it the hook runs too late. */
 export const LAUNCHER_PATH = '/etc/initramfs-tools/scripts/init-top/00-vfio-first';

@@ -46,7 +46,12 @@ export async function toTheEnd(run: Run, { go, closeFailed }: Course): Promise<R
 /** A host that can't be reached now keeps its fence: told, not a failure. The next start recognises and adopts it. */
 export async function release(run: Run): Promise<void> {
   try {
-    await call('host.release', run.step, { site: run.site, policy: 'undo', summary: 'give the host back' });
+    const left = await call('host.release', run.step, {
+      site: run.site,
+      policy: 'undo',
+      summary: 'give the host back',
+    });
+    if (left !== undefined) run.findings.push({ area: 'remains', text: left });
   } catch (error) {
     rethrowBug(error);
     if (isCancellation(error)) throw error;

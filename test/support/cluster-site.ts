@@ -184,6 +184,7 @@ export async function start({
         evidence: new Evidence(null, signal),
         signal,
         heartbeat: () => {},
+        warn: () => {},
       };
     },
   };

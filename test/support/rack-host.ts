@@ -41,6 +41,7 @@ export async function startRackHost(options: Partial<SimulatedHostOptions> = {})
   });
   const { signal } = new AbortController();
   const heartbeat = (): void => {};
+  const warn = (): void => {};
   const noCluster = (): never => {
     throw new ProvisionError('ClusterUnreachable', 'no cluster in this test');
   };
@@ -69,6 +70,7 @@ export async function startRackHost(options: Partial<SimulatedHostOptions> = {})
         evidence: new Evidence(null, signal),
         signal,
         heartbeat,
+        warn,
       };
     },
     close: async () => {

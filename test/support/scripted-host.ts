@@ -70,6 +70,7 @@ export function stepContext(
   const run = { id: 'run-now', epoch: 1 };
   const { signal } = new AbortController();
   const heartbeat = (): void => {};
+  const warn = (): void => {};
   const refuse = (): never => {
     throw new ProvisionError('ClusterUnreachable', 'no cluster in this test');
   };
@@ -83,5 +84,6 @@ export function stepContext(
     evidence: new Evidence(null, signal),
     signal,
     heartbeat,
+    warn,
   };
 }

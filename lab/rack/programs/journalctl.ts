@@ -47,6 +47,7 @@ const journalctl: Program = (call) => {
   ]);
   const { journal } = call.kernel.machine;
   const boots = journal.boots();
+  const tags = values.get('-t') ?? [];
   const output = values.get('-o')?.[0] ?? values.get('--output')?.[0] ?? 'short';
   if (flags.has('--list-boots')) {
     const rows = boots.map(({ id, first, last }, index) => ({
@@ -72,6 +73,7 @@ const journalctl: Program = (call) => {
     (line) =>
       (boot === null || line.bootId === boot) &&
       matches(line, rest) &&
+      (tags.length === 0 || tags.includes(line.identifier)) &&
       (units.length === 0 || (line.unit !== null && units.some((unit) => unit.test(line.unit ?? '')))) &&
       (!(flags.has('-k') || flags.has('--dmesg')) || line.identifier === 'kernel') &&
       (grep === undefined || new RegExp(grep, 'i').test(line.text)),

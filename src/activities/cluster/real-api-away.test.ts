@@ -66,9 +66,11 @@ function startWorker(run = 'run-1'): Worker {
   const { signal } = closed;
   const ref = { id: run, epoch: 1 };
   const evidence = new Evidence(null, signal);
-  const remote = new RemoteHost(hosts.get(spec), ref, signal, () => {});
+  const heartbeat = (): void => {};
+  const warn = (): void => {};
+  const remote = new RemoteHost(hosts.get(spec), ref, signal, heartbeat);
   return {
-    ctx: { spec, run: ref, host: remote, bmc: null, clusters, secrets, evidence, signal, heartbeat: () => {} },
+    ctx: { spec, run: ref, host: remote, bmc: null, clusters, secrets, evidence, signal, heartbeat, warn },
     cluster: () => clusters.host(spec),
     nested: () => clusters.nested(spec, NESTED_KUBECONFIG),
     close: async () => {

@@ -18,6 +18,7 @@ import type { StepContext } from '../define-step.js';
 import { bootImages } from './boot.js';
 import { bootedCopy, currentCopy, pruneCopies, undamagedCopy } from './known-good-copy.js';
 import { readLedgerState } from './ledger.js';
+import { postNotice } from './notice.js';
 import type { RemoteHost } from './remote-host.js';
 
 const MAKES_IT_DEFAULT = `set default=${KNOWN_GOOD_ENTRY}`;
@@ -42,6 +43,7 @@ export async function publishKnownGoodDefault(ctx: StepContext, step: string): P
   await checkGrubScript(ctx.host);
   // Only now: until custom.cfg is published, an older copy is what a power cut boots.
   await pruneCopies(ctx.host);
+  await postNotice(ctx, 'known-good is the default');
 }
 
 /** Whether this custom.cfg makes the copy that counts the default. */

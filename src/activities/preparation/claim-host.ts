@@ -6,7 +6,8 @@ import { FENCE_FILE, unitPattern } from '../../domain/host-layout.js';
 import { ProvisionError } from '../../ports/failure.js';
 import type { StepContext, StepImplementation } from '../define-step.js';
 import { NOTE_SERVER } from '../host/facts.js';
-import { noteOnce, readLedgerState, readNote, writeLedgerState } from '../host/ledger.js';
+import { noteOnce, readLedgerState, readNote, writeLedgerState, type LedgerState } from '../host/ledger.js';
+import { postNotice } from '../host/notice.js';
 import { openLedger } from '../host/open-ledger.js';
 
 /**
@@ -31,18 +32,23 @@ async function lostRun(ctx: StepContext): Promise<string | null> {
   return run;
 }
 
+async function adopt({ host, run, spec }: StepContext, ledger: LedgerState): Promise<void> {
+  await noteOnce(host, NOTE_SERVER, [spec.name]);
+  // A committed ledger says that the host is isolated; it stays so until staging begins anew.
+  if (ledger.state === 'open' && ledger.run !== run.id)
+    await writeLedgerState(host, { run: run.id, state: 'open', at: new Date().toISOString() });
+}
+
 export const claimHost: StepImplementation = {
   apply: async (ctx) => {
-    const { host, run } = ctx;
+    const { host } = ctx;
     await host.claim(await lostRun(ctx));
     // Started by the lost run after the look and before the fence. Nothing of it can start any more.
     await host.drainUnits();
     const ledger = await readLedgerState(host);
-    if (ledger === null) return openLedger(ctx);
-    await noteOnce(host, NOTE_SERVER, [ctx.spec.name]);
-    // A committed ledger says that the host is isolated; it stays so until staging begins anew.
-    if (ledger.state === 'open' && ledger.run !== run.id)
-      await writeLedgerState(host, { run: run.id, state: 'open', at: new Date().toISOString() });
+    if (ledger === null) await openLedger(ctx);
+    else await adopt(ctx, ledger);
+    await postNotice(ctx, 'takes this host');
   },
   verify: async (ctx) => {
     const fence = ((await ctx.host.readFile(FENCE_FILE)) ?? '').trim();

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { renderEnvironment } from '../../../lab/rack/boot/grub-environment.js';
 import { runGrub } from '../../../lab/rack/boot/grub.js';
 import { describeWith, findProgram } from '../../../test/support/skip-unless.js';
-import { renderCustomCfg, renderOrdinaryOnce, type BootedCopy } from './custom-cfg.js';
+import { nextBoot, renderCustomCfg, renderOrdinaryOnce, type BootedCopy, type NextBoot } from './custom-cfg.js';
 import { parseGrubConfig, type MenuEntry } from './grub-config.js';
 
 const KERNEL = '/boot/vmlinuz-6.8.0-60-generic';
@@ -135,5 +135,35 @@ describe('which entry GRUB boots', () => {
     ['not armed, with their custom.cfg', 'ordinary once after a custom.cfg', {}, KNOWN_GOOD],
   ])('%s', (_, text, disk, entry) => {
     expect(boots(texts[text], disk)).toBe(entry);
+  });
+});
+
+describe('what the next boot is said to be', () => {
+  /** With `0` as the default of grub.cfg, the entry that GRUB boots then. */
+  const ENTRY: Readonly<Record<NextBoot, string>> = {
+    'own-default': 'first',
+    proven: 'first',
+    'known-good': KNOWN_GOOD,
+    'known-good-trial-staged': KNOWN_GOOD,
+    'known-good-ordinary-staged': KNOWN_GOOD,
+    'trial-once': 'gpu-provision-trial',
+    'ordinary-once': 'first',
+  };
+  const { 'ordinary once after a custom.cfg': after, ...own } = texts;
+  const forms = { ...own, none: '', theirs: `menuentry 'theirs' {\n  linux ${KERNEL} ro\n}\n` };
+
+  it('is what GRUB boots, for every form of custom.cfg, armed or not', () => {
+    const said = Object.values(forms).flatMap((text) =>
+      [false, true].map((armed) => {
+        const next = nextBoot(text === '' ? null : text, armed);
+        expect(boots(text, { armed }), `${next}: ${text}`).toBe(ENTRY[next]);
+        return next;
+      }),
+    );
+    expect(new Set(said)).toEqual(new Set(Object.keys(ENTRY)));
+    expect([false, true].map((armed) => nextBoot(after, armed))).toEqual([
+      'known-good-ordinary-staged',
+      'ordinary-once',
+    ]);
   });
 });

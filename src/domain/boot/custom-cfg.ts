@@ -76,6 +76,30 @@ export const writtenByRun = (customCfg: string): string | null =>
 
 const ORDINARY_VARIABLE = 'gp_ordinary';
 
+/** What GRUB would do now: `known-good-*` boots known-good, `*-once` that entry once and known-good from then on. */
+export type NextBoot =
+  | 'own-default'
+  | 'proven'
+  | 'known-good'
+  | 'known-good-trial-staged'
+  | 'known-good-ordinary-staged'
+  | 'trial-once'
+  | 'ordinary-once';
+
+/**
+ * @param customCfg Text of custom.cfg, null when there is none.
+ * @param armed Whether GRUB's variable for the one-shot is set.
+ */
+export function nextBoot(customCfg: string | null, armed: boolean): NextBoot {
+  if (customCfg === null || !isOurs(customCfg)) return 'own-default';
+  const lines = customCfg.split('\n').map((line) => line.trim());
+  if (!lines.includes(`set default=${KNOWN_GOOD_ENTRY}`)) return 'proven';
+  if (lines.includes(`set default=${TRIAL_ENTRY}`)) return armed ? 'trial-once' : 'known-good-trial-staged';
+  if (lines.includes(`set default="\${${ORDINARY_VARIABLE}}"`))
+    return armed ? 'ordinary-once' : 'known-good-ordinary-staged';
+  return 'known-good';
+}
+
 /**
  * The fallback is for a copy that GRUB can't load: without one it waits at its menu for ever. It is the first entry of the menu, by
  * number, since GRUB 2.06 takes nothing else there. GRUB 2.12 also takes ids, as the undo's reboot uses; 2.06 ignores those.
