@@ -51,6 +51,8 @@ export interface Sighting {
   readonly view: RunView;
   /** Events since the sighting before, oldest first; the first sighting has all that are kept. */
   readonly events: readonly RunEvent[];
+  /** Lines that the host has said since, to the command that runs on it; of many only the last ones. */
+  readonly output: readonly string[];
 }
 
 /** Every method throws ClientError for what can go wrong outside; anything else is a bug. */

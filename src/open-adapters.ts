@@ -5,7 +5,7 @@
 import type { Adapters } from './activities/define-step.js';
 import { createBmcProvider } from './adapters/bmc/index.js';
 import { createClusterProvider } from './adapters/kubernetes/index.js';
-import { createSecretSource, type SecretSourceOptions } from './adapters/secrets/index.js';
+import { createSecretSource, redactor, type SecretSourceOptions } from './adapters/secrets/index.js';
 import { createHostProvider } from './adapters/ssh/index.js';
 
 export interface OpenAdapters {
@@ -23,7 +23,14 @@ export function openAdapters({
   const hosts = createHostProvider({ secrets });
   const clusters = createClusterProvider({ hosts });
   return {
-    adapters: { secrets, hosts, clusters, bmcs: createBmcProvider({ secrets }), artifacts },
+    adapters: {
+      secrets,
+      hosts,
+      clusters,
+      bmcs: createBmcProvider({ secrets }),
+      artifacts,
+      redact: (text) => redactor.text(text),
+    },
     close: async () => {
       await clusters.close();
       await hosts.close();

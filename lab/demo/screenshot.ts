@@ -90,7 +90,7 @@ async function writeTranscript(said: string): Promise<void> {
   const lines = said.split('\n');
   const shown = lines
     .slice(lines.findIndex((line) => line.includes(' decision ')))
-    .filter((line) => !/ (?:step|contact) /.test(line));
+    .filter((line) => !/ (?:step|contact|output) /.test(line));
   const page = await readFile(PAGE_OF_FALLBACK, 'utf8');
   const [before = '', , after = ''] = page.split(/(?<=<!-- fallback -->\n)|(?=<!-- \/fallback -->)/);
   await writeFile(PAGE_OF_FALLBACK, `${before}\n\`\`\`\n${shown.join('\n').trim()}\n\`\`\`\n\n${after}`);

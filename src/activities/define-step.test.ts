@@ -4,7 +4,8 @@ import { CancelledFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { describe, expect, it } from 'vitest';
 import { ProvisionError } from '../ports/failure.js';
-import { reporting } from './define-step.js';
+import { serverSpec } from '../../test/support/server-spec.js';
+import { contextOf, reporting, type Adapters } from './define-step.js';
 
 type Reason = Parameters<MockActivityEnvironment['cancel']>[0];
 
@@ -58,5 +59,31 @@ describe('an attempt that a person cancels', () => {
     ['the reason of the signal', rethrows, { constructor: CancelledFailure }],
   ])('ends as cancelled, told by %s', async (_how, body, error) => {
     expect(await endOf('CANCELLED', body)).toMatchObject(error);
+  });
+});
+
+describe('the heartbeats of an attempt', () => {
+  it('repeat what was said last, without secrets, while it says nothing', async () => {
+    const environment = new MockActivityEnvironment({ heartbeatTimeoutMs: 60 });
+    const beats: unknown[] = [];
+    environment.on('heartbeat', (details: unknown) => beats.push(details));
+    const nothing = { get: () => null };
+    const adapters = {
+      hosts: nothing,
+      bmcs: nothing,
+      redact: (text: string) => text.replaceAll('hunter2-hunter2', '[redacted]'),
+    } as unknown as Adapters;
+    await environment.run(() =>
+      reporting(async () => {
+        const ctx = contextOf(adapters, { spec: serverSpec(), run: { id: 'run', epoch: 1 } });
+        await delay(30);
+        ctx.heartbeat({ kind: 'host-output', command: 'apt-get', lines: ['token hunter2-hunter2'] });
+        await delay(100);
+      }),
+    );
+    const said = { kind: 'host-output', command: 'apt-get', lines: ['token [redacted]'] };
+    const first = beats.findIndex((details) => details !== undefined);
+    expect(beats.slice(first).length).toBeGreaterThan(2);
+    for (const details of beats.slice(first)) expect(details).toEqual(said);
   });
 });

@@ -2,10 +2,11 @@
  * Turns the check, apply, verify and undo of a step into its two activities.
  * @module
  */
-import { activityInfo, cancellationSignal, heartbeat, log } from '@temporalio/activity';
+import { activityInfo, cancellationSignal, Context, heartbeat, log } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from '@temporalio/common';
 import { FAILURES, type FailureType } from '../domain/run/failures.js';
 import type { PlannedChange } from '../domain/preflight.js';
+import { boundedNote, type HeartbeatNote } from '../domain/run/host-output.js';
 import type { PhaseName } from '../domain/run/phases.js';
 import type { RunRef, StepNameOf, StepResult, UndoableStepNameOf } from '../domain/run/steps.js';
 import type { ServerSpec } from '../domain/spec.js';
@@ -29,6 +30,8 @@ export interface Adapters {
   readonly secrets: SecretSource;
   /** null: nothing is kept beside the history. */
   readonly artifacts: ArtifactStore | null;
+  /** Takes out of a text what this process has read as a secret. For what leaves it before the result of an activity does. */
+  readonly redact: (text: string) => string;
 }
 
 /** Argument of every step and undo activity. */
@@ -50,7 +53,7 @@ export interface StepContext extends StepInput {
   /** Aborted when a person cancels, and when the worker stops. Pass it on; don't catch it. */
   readonly signal: AbortSignal;
   /** Says that a long step is alive, and at what. */
-  readonly heartbeat: (note: string) => void;
+  readonly heartbeat: (note: HeartbeatNote) => void;
   /** For what is no reason to fail a step, and that somebody should know: into the worker's log. */
   readonly warn: (message: string) => void;
 }
@@ -108,11 +111,19 @@ export async function perform(step: StepImplementation, ctx: StepContext): Promi
   return { changed: true, ...(await step.verify(ctx)) };
 }
 
+/** What each attempt that runs has said last: a heartbeat that says nothing would take it away. */
+const lastNotes = new WeakMap<Context, HeartbeatNote>();
+
+function say(note: HeartbeatNote): void {
+  lastNotes.set(Context.current(), note);
+  heartbeat(note);
+}
+
 /** The context of an activity that runs now. */
 export function contextOf(adapters: Adapters, input: StepInput): StepContext {
   return stepContext(adapters, input, {
     signal: cancellationSignal(),
-    heartbeat,
+    heartbeat: (note) => say(boundedNote(note, adapters.redact)),
     warn: (message) => log.warn(message, { server: input.spec.name }),
   });
 }
@@ -141,7 +152,8 @@ export function stepContext(
 export async function reporting<T>(body: () => Promise<T>): Promise<T> {
   const signal = cancellationSignal();
   const every = (activityInfo().heartbeatTimeoutMs ?? 30_000) / 3;
-  const beat = setInterval(() => heartbeat(), every);
+  const context = Context.current();
+  const beat = setInterval(() => heartbeat(lastNotes.get(context)), every);
   try {
     return await body();
   } catch (error) {

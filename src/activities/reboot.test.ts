@@ -43,6 +43,7 @@ function world(ssh: FailureType, bmc: Partial<Bmc> = {}): { adapters: Adapters; 
     clusters: { host: refuse, nested: refuse, close: () => Promise.resolve() },
     secrets: { read: refuse },
     artifacts: null,
+    redact: (text: string): string => text,
   } satisfies Adapters;
   return { adapters, acts };
 }

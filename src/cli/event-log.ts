@@ -3,6 +3,7 @@
  * @module
  */
 import type { ProvisionClient } from '../client.js';
+import type { RunStatus } from '../domain/run/messages.js';
 import type { Contact, RunView } from '../domain/run/view.js';
 import { eventJson, eventLine } from '../domain/text/event-line.js';
 import { plainJson } from '../domain/text/plain.js';
@@ -14,15 +15,23 @@ import type { Screen } from './screen.js';
 export async function eventLog(client: ProvisionClient, server: string, screen: Screen): Promise<RunView | null> {
   const { json } = screen.options;
   let contact: Contact['kind'] = 'ok';
-  for await (const { view, events } of client.watch(server, { signal: screen.io.signal })) {
+  for await (const { view, events, output } of client.watch(server, { signal: screen.io.signal })) {
     const { status } = view;
     if (status !== null)
       screen.events(events.map((event) => (json ? eventJson(event, status) : eventLine(event, status))));
+    if (status !== null) screen.events(output.map((text) => outputLine(text, view, status, json)));
     if (view.contact.kind !== contact) screen.events([contactLine(view, json)]);
     contact = view.contact.kind;
     if (isFinal(view)) return view;
   }
   return null;
+}
+
+/** No event of the run, which would keep it: only who looks now sees it. */
+function outputLine(text: string, { now }: RunView, status: RunStatus, json: boolean): string {
+  const phase = status.phases.find(({ state }) => state === 'running')?.name ?? null;
+  const event = { at: now, phase, kind: 'output', text };
+  return json ? eventJson(event, status) : eventLine(event, status);
 }
 
 /** That a worker went away or came back is no event of the run, but a log without it would look as if the run hung. */

@@ -28,6 +28,7 @@ import {
   WORKFLOW_TYPE,
   workflowId,
 } from '../domain/run/messages.js';
+import { newLines } from '../domain/run/host-output.js';
 import type { Choice, Decision, Receipt } from '../domain/run/questions.js';
 import type { Contact, ListedRun, RunView, WorkflowState } from '../domain/run/view.js';
 import type { ServerSpec } from '../domain/spec.js';
@@ -36,6 +37,7 @@ import type { ProvisionClient, Sighting, StartedRun, WatchOptions } from '../cli
 import { CodecError } from '../codec/key-ring.js';
 import { ClientError, clientError, rootMessage } from './client-error.js';
 import { type QueueState, queueState, type TemporalHealth, temporalHealth } from './health.js';
+import { hostOutput } from './host-output.js';
 import { knownRun, STATES } from './known-run.js';
 import { type ListFilter, listRuns } from './list-runs.js';
 import { newEvents } from './new-events.js';
@@ -92,7 +94,11 @@ export class TemporalProvisionClient implements ProvisionClient {
     let last: RunView | null = null;
     for (;;) {
       const view: RunView = await this.lookOrKeep(server, last);
-      yield { view, events: newEvents(last?.status?.events ?? [], view.status?.events ?? []) };
+      yield {
+        view,
+        events: newEvents(last?.status?.events ?? [], view.status?.events ?? []),
+        output: newLines(last?.output ?? null, view.output),
+      };
       if (view.workflow !== 'running') return;
       last = view;
       await pause(POLL_MS, signal);
@@ -232,7 +238,8 @@ export class TemporalProvisionClient implements ProvisionClient {
     const description = await this.call(server, () => this.handle(server).describe());
     const workflow = STATES[description.status.name] ?? 'terminated';
     const same = last?.known.runId === description.runId ? last : null;
-    const view = { server, workflow, known: knownRun(description) };
+    const output = workflow === 'running' ? await hostOutput(this.client, description) : null;
+    const view = { server, workflow, known: knownRun(description), output };
     const ended = await this.statusOfEnded(server, workflow);
     if (ended !== null) return { ...view, now: now(), contact: { kind: 'ok' }, status: ended, statusAt: ended.now };
     const polling = await this.workersPolling(WORKFLOW_QUEUE);
@@ -286,7 +293,7 @@ export class TemporalProvisionClient implements ProvisionClient {
     } catch (error) {
       if (last === null || !(error instanceof ClientError) || error.kind !== 'unreachable') throw error;
       const contact: Contact = { kind: 'no-temporal', address: this.address, since: last.statusAt };
-      return { ...last, now: now(), contact };
+      return { ...last, now: now(), contact, output: null };
     }
   }
 }

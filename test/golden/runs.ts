@@ -5,6 +5,7 @@
 import type { RebootPlan } from '../../src/domain/boot/plan.js';
 import type { TruthBaseline } from '../../src/domain/gpu/truth-table.js';
 import type { DecommissionPlan } from '../../src/domain/decommission.js';
+import type { HostOutput } from '../../src/domain/run/host-output.js';
 import type { PhaseStatus, RebootStatus, RunEvent, RunStatus } from '../../src/domain/run/messages.js';
 import { PHASES, type PhaseName } from '../../src/domain/run/phases.js';
 import type { OpenQuestion, Receipt } from '../../src/domain/run/questions.js';
@@ -160,6 +161,7 @@ export function view(status: RunStatus | null, now: string, change: Partial<RunV
     contact: { kind: 'ok' },
     status,
     statusAt: status === null ? null : now,
+    output: null,
     known: {
       runId: '5d1e7c90-52d5-4c2e-9a06-1f1e7a3c9b11',
       startedAt: at('10:20:00'),
@@ -488,3 +490,36 @@ export const decommissionPlan: DecommissionPlan = {
   stays: ['packages and files of phase 2', 'k3s'],
   allows: { reboots: 2, powerCycles: 2 },
 };
+
+/** What apt says while it installs the packages of phase 2. */
+export const output: HostOutput = {
+  kind: 'host-output',
+  command: 'apt-get',
+  lines: [
+    'Preparing to unpack .../lvm2_2.03.16-3ubuntu3.1_amd64.deb ...',
+    'Unpacking lvm2 (2.03.16-3ubuntu3.1) ...',
+    'Setting up lvm2 (2.03.16-3ubuntu3.1) ...',
+    'Created symlink /etc/systemd/system/sysinit.target.wants/blk-availability.service → /usr/lib/systemd/system/blk-availability.service.',
+    'Created symlink /etc/systemd/system/sysinit.target.wants/lvm2-monitor.service → /usr/lib/systemd/system/lvm2-monitor.service.',
+    'Processing triggers for initramfs-tools (0.142ubuntu25.5) ...',
+    'update-initramfs: Generating /boot/initrd.img-6.8.0-60-generic',
+  ],
+};
+
+export const installing: RunStatus = run({
+  plan: null,
+  phases: phases({
+    name: 'node-preparation',
+    state: 'running',
+    steps: [
+      {
+        name: 'preparation.install-packages',
+        state: 'running',
+        summary: 'packages that the phases need',
+        startedAt: at('14:26:00'),
+        seconds: null,
+        facts: null,
+      },
+    ],
+  }),
+});

@@ -15,6 +15,7 @@ import type { Io, Terminal } from '../../src/cli/io.js';
 import type { PlanPreview } from '../../src/domain/preflight.js';
 import type { Day2Input, ProvisionInput, RunPurpose } from '../../src/domain/run/messages.js';
 import type { Choice, Decision } from '../../src/domain/run/questions.js';
+import { newLines } from '../../src/domain/run/host-output.js';
 import type { ListedRun, RunView } from '../../src/domain/run/view.js';
 import type { VerifyInput, VerifyReport } from '../../src/domain/verify.js';
 import { approval } from './runs.js';
@@ -98,7 +99,11 @@ export function scriptedClient(script: Script): ScriptedClient {
       for (const [index, view] of views.entries()) {
         await script.beforeSighting?.(index);
         if (options?.signal?.aborted === true) return;
-        yield { view, events: newEvents(last?.status?.events ?? [], view.status?.events ?? []) };
+        yield {
+          view,
+          events: newEvents(last?.status?.events ?? [], view.status?.events ?? []),
+          output: newLines(last?.output ?? null, view.output),
+        };
         last = view;
       }
     },

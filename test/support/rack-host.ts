@@ -47,6 +47,7 @@ export async function startRackHost(options: Partial<SimulatedHostOptions> = {})
   };
   const adapters: Adapters = {
     artifacts: null,
+    redact: (text) => text,
     hosts: provider,
     bmcs: { get: () => null },
     clusters: { host: noCluster, nested: noCluster, close: async () => {} },

@@ -37,12 +37,14 @@ export async function recordedHistory(story: string): Promise<RecordedHistory> {
 export async function recordHistory(story: string, history: unknown): Promise<void> {
   if (process.env['GPU_PROVISION_RECORD_HISTORIES'] === undefined) return;
   // Who polled is of no account, and names the machine.
-  const text = JSON.stringify(plain(history)).replaceAll(/"identity":"[^"]*"/g, '"identity":"worker"');
+  const text = historyJson(history).replaceAll(/"identity":"[^"]*"/g, '"identity":"worker"');
   await mkdir(FOLDER, { recursive: true });
   await writeFile(`${FOLDER}${story}${SUFFIX}`, gzipSync(text, { level: 9 }));
 }
 
 /** The client library's own `historyToJSON` fails where protobufjs is installed twice. */
+export const historyJson = (history: unknown): string => JSON.stringify(plain(history));
+
 function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
   if (Array.isArray(value)) return value.map(plain);

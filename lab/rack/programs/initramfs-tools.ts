@@ -52,6 +52,16 @@ const lsinitramfs: Program = (call) => {
   return lines.map((line) => `${line}\n`).join('');
 };
 
+/** A line of output: of a unit it is in the journal as it comes, not at the end. The text that is still to be printed. */
+function said(call: Call, text: string): string {
+  const { unit } = call.process.spec;
+  if (unit === undefined) return `${text}\n`;
+  const { machine, parameters } = call.kernel;
+  const identifier = unit.replace(/\.service$/, '');
+  machine.journal.add({ bootId: parameters.bootId, at: Date.now(), identifier, unit, text });
+  return '';
+}
+
 /** Builds one image for a kernel as mkinitramfs does; error text or null. The time it takes is when two builds can collide. */
 async function build(call: Call, version: string, output: string): Promise<string | null> {
   const { machine } = call.kernel;
@@ -109,7 +119,7 @@ const updateInitramfs: Program = async (call) => {
       stdout += `update-initramfs: Deleting ${path}\n`;
       continue;
     }
-    stdout += `update-initramfs: Generating ${path}\n`;
+    stdout += said(call, `update-initramfs: Generating ${path}`);
     const problem = await build(call, version, `${path}.new`);
     if (problem !== null) stderr += problem;
     if (problem?.startsWith('E:') === true || problem?.startsWith('WARNING') === true) {

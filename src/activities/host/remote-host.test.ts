@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startRackHost, type RackHost } from '../../../test/support/rack-host.js';
 import { unitName } from '../../domain/host-layout.js';
+import type { HeartbeatNote } from '../../domain/run/host-output.js';
+import { ProvisionError } from '../../ports/failure.js';
 import type { ExecResult, Host } from '../../ports/host.js';
 import { isolationSteps } from '../gpu-isolation.js';
 import type { StepContext } from '../define-step.js';
@@ -11,11 +13,14 @@ import { RemoteHost } from './remote-host.js';
 const RUN = { id: '0196f6a3-7c1e-7b2a-9d3e-5f60718293a4', epoch: 1 };
 
 /** A host that answers each command as the function says; exit code 0 and nothing on stdout otherwise. */
-function answering(answer: (argv: readonly string[]) => Partial<ExecResult>): RemoteHost {
+function answering(
+  answer: (argv: readonly string[]) => Partial<ExecResult>,
+  heartbeat: (note: HeartbeatNote) => void = () => {},
+): RemoteHost {
   const exec: Host['exec'] = (argv) =>
     Promise.resolve({ exitCode: 0, signal: null, stdout: '', stderr: '', truncated: false, ...answer(argv) });
   const host: Host = { exec, execFresh: exec, openStream: () => Promise.reject(new Error('no stream in this test')) };
-  return new RemoteHost(host, RUN, new AbortController().signal, () => {});
+  return new RemoteHost(host, RUN, new AbortController().signal, heartbeat);
 }
 
 describe('the lock of the host', () => {
@@ -35,6 +40,36 @@ describe('a transient unit', () => {
     });
     await expect(host.runUnit('update-grub', ['update-grub'])).resolves.toMatchObject({ exitCode: 0 });
     expect(states).toEqual([]);
+  });
+
+  it('is told of by what it says last, and takes no harm from a journal that cannot be read', async () => {
+    const states = ['loaded activating', 'loaded activating', 'loaded activating', 'loaded active'];
+    const journal: (string | ProvisionError)[] = [
+      'Setting up lvm2\n',
+      new ProvisionError('CommandTimeout', 'journalctl did not end in 5 s'),
+      '',
+    ];
+    const notes: HeartbeatNote[] = [];
+    const host = answering(
+      (argv) => {
+        const state = argv[1] === 'show' ? (states.shift() ?? 'none left').split(' ') : null;
+        if (state !== null)
+          return { stdout: `LoadState=${state[0]}\nActiveState=${state[1]}\nResult=success\nExecMainStatus=0\n` };
+        if (argv[0] !== 'journalctl' || !argv.includes('--quiet')) return {};
+        const said = journal.shift() ?? '';
+        if (said instanceof ProvisionError) throw said;
+        return { stdout: said };
+      },
+      (note) => notes.push(note),
+    );
+    await expect(host.runUnit('apt', ['apt-get', 'install'])).resolves.toMatchObject({ exitCode: 0 });
+    const unit = unitName(RUN.id, 'apt');
+    expect(notes).toEqual([
+      { kind: 'host-output', command: 'apt-get', lines: ['Setting up lvm2'] },
+      `${unit} activating`,
+      `${unit} activating`,
+      `${unit} is over`,
+    ]);
   });
 
   it('has a name that runs of the same minute do not share', () => {

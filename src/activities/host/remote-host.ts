@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { FENCE_FILE, LEDGER_DIR, LOCK_FILE, STATE_DIR, unitName } from '../../domain/host-layout.js';
 import { parseBootReading, type BootReading } from '../../domain/boot/reboot.js';
 import { parseFactLines, type FactLines } from '../../domain/preflight/fact-lines.js';
+import { OUTPUT_LINES, type HeartbeatNote } from '../../domain/run/host-output.js';
 import type { RunRef } from '../../domain/run/steps.js';
 import { ProvisionError } from '../../ports/failure.js';
 import { inSpan, quietly } from '../../tracing/span.js';
@@ -31,6 +32,10 @@ const COMMAND_TIMEOUT_MS = 60_000;
 const LOCK_WAIT_SECONDS = 45;
 /** Pause between two looks at a running unit. */
 const UNIT_POLL_MS = 1_000;
+
+/** The unit is looked at once a second; a journal of many gigabytes is not worth the wait. */
+const LAST_LINES_TIMEOUT_MS = 5_000;
+const LAST_LINES_BYTES = 64 * 1024;
 
 /** Transient units of whichever run. The dead-man and the timer of a reboot are never in the states that are waited for. */
 const EVERY_UNIT = 'gpu-provision-*.service';
@@ -73,7 +78,7 @@ export class RemoteHost {
     private readonly host: Host,
     private readonly run: RunRef,
     private readonly signal: AbortSignal,
-    private readonly heartbeat: (note: string) => void,
+    private readonly heartbeat: (note: HeartbeatNote) => void,
   ) {}
 
   /** Runs a command as root; any exit code is returned. */
@@ -275,6 +280,7 @@ export class RemoteHost {
     argv: readonly string[],
     environment: Readonly<Record<string, string>>,
   ): Promise<UnitResult> {
+    const command = commandName(argv);
     let state = await this.unitState(unit);
     if (state.active === 'failed') {
       await this.change(['systemctl', 'reset-failed', unit]);
@@ -297,13 +303,29 @@ export class RemoteHost {
     }
     // `inactive` and loaded is a start that still queues in systemd (`--no-block`); a transient unit that is over is not loaded.
     while (state.loaded && state.active !== 'active' && state.active !== 'failed') {
-      this.heartbeat(`${unit} ${state.active}`);
+      const lines = await quietly(() => this.lastLines(unit));
+      this.heartbeat(lines.length === 0 ? `${unit} ${state.active}` : { kind: 'host-output', command, lines });
       await delay(UNIT_POLL_MS, undefined, { signal: this.signal });
       state = await quietly(() => this.unitState(unit));
     }
+    this.heartbeat(`${unit} is over`);
     if (!state.loaded) throw new ProvisionError('LinkLost', `${unit} is gone without a result: the host restarted`);
     const log = (await this.exec(['journalctl', '-u', unit, '-o', 'cat', '--no-pager', '-n', '100'])).stdout;
     return { unit, exitCode: state.exitCode, log };
+  }
+
+  /** What a unit says just now, for people who watch. It stands in nobody's way: a journal that can't be read in time says nothing. */
+  private async lastLines(unit: string): Promise<readonly string[]> {
+    const argv = ['journalctl', '-u', unit, '-o', 'cat', '--no-pager', '--quiet', '-n', String(OUTPUT_LINES)];
+    const limits = { timeoutMs: LAST_LINES_TIMEOUT_MS, maxOutputBytes: LAST_LINES_BYTES };
+    try {
+      const { exitCode, stdout, truncated } = await this.exec(argv, limits);
+      // What was cut off is the newest.
+      return exitCode === 0 && !truncated ? stdout.split('\n').filter((line) => line !== '') : [];
+    } catch (error) {
+      if (error instanceof ProvisionError) return [];
+      throw error;
+    }
   }
 
   /** All that a unit of this run has said, also when it is over. */

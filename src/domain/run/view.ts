@@ -2,6 +2,7 @@
  * A run as seen from outside: what its workflow says, and what is known when it can't say anything.
  * @module
  */
+import type { HostOutput } from './host-output.js';
 import type { RunStatus } from './messages.js';
 import { OUTCOMES, type Outcome } from './outcomes.js';
 
@@ -52,6 +53,8 @@ export interface RunView {
   readonly status: RunStatus | null;
   /** When that answer came; null without one. */
   readonly statusAt: string | null;
+  /** What the host says to the command that runs on it; null where none says anything. */
+  readonly output: HostOutput | null;
   readonly known: KnownRun;
 }
 

@@ -2,7 +2,18 @@ import { assert, property, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { WIDTHS } from '../../../test/golden/golden.js';
 import { preview } from '../../../test/golden/preview.js';
-import { approval, at, atGate, endings, fellBack, noWorker, view, waiting } from '../../../test/golden/runs.js';
+import {
+  approval,
+  at,
+  atGate,
+  endings,
+  fellBack,
+  installing,
+  noWorker,
+  output,
+  view,
+  waiting,
+} from '../../../test/golden/runs.js';
 import type { PlanPreview } from '../preflight.js';
 import type { Receipt } from '../run/questions.js';
 import type { RunView } from '../run/view.js';
@@ -55,6 +66,7 @@ const VIEWS: Readonly<Record<string, RunView>> = {
   'at the gate': view(atGate, at('14:32:07')),
   'waiting for a boot': view(waiting, at('14:48:44')),
   'fallen back': view(fellBack, at('15:12:00')),
+  'while a command says something': view(installing, at('14:27:10'), { output }),
   'without a worker': view(waiting, at('14:58:13'), { contact: noWorker(at('14:55:01')) }),
   ...Object.fromEntries(
     Object.entries(endings).map(([name, [status, workflow]]) => [

@@ -3,13 +3,17 @@
  * @module
  */
 import type { RebootPlan } from '../boot/plan.js';
+import type { HostOutput } from '../run/host-output.js';
 import type { RunStatus } from '../run/messages.js';
 import { hasEnded, outcomeOf, type RunView } from '../run/view.js';
 import { renderGate, renderQuestion } from './gate.js';
 import { renderHeader } from './header.js';
-import { code, hang } from './layout.js';
+import { code, cut, hang } from './layout.js';
 import { renderPhases } from './phase-lines.js';
 import { renderSummary } from './summary.js';
+
+/** Of the host's output; the phases and what is asked must stay in sight on a low terminal. */
+const SHOWN_LINES = 5;
 
 export interface WatchOptions {
   readonly width: number;
@@ -22,9 +26,16 @@ export function renderWatch(view: RunView, { width, keys }: WatchOptions): strin
   const lines = renderHeader(view, width);
   if (status !== null) lines.push(...renderPhases(status, hasEnded(view) ? null : view.now, width));
   if (status === null || isFinal(view)) return lines;
+  if (view.output !== null) lines.push('', ...hostOutput(view.output, width));
   if (status.question !== null) lines.push('', ...openQuestion(status, view.now, width, keys));
   if (status.lastRefusal !== null) lines.push(...refusal(status.lastRefusal, width));
   return lines;
+}
+
+/** Of a command that runs on the host, as it came: a line that is too long is cut, so that the newest stay in sight. */
+function hostOutput({ command, lines }: HostOutput, width: number): string[] {
+  const said = lines.slice(-SHOWN_LINES).map((line) => cut(`     | ${line}`, width));
+  return [cut(`   host     ${command} says`, width), ...said];
 }
 
 /** Nothing will change by itself: the run is over, or it waits for hands. Then the summary says what is left to say. */
