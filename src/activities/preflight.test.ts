@@ -127,6 +127,7 @@ const bmc = (change: Partial<Bmc> = {}): Bmc => ({
   powerCycle: () => Promise.reject(new Error('preflight cuts no power')),
   powerOn: () => Promise.reject(new Error('preflight turns nothing on')),
   eventLog: () => Promise.resolve([]),
+  console: null,
   ...change,
 });
 

@@ -37,6 +37,7 @@ function world(ssh: FailureType, bmc: Partial<Bmc> = {}): { adapters: Adapters; 
         powerCycle: act('cycle'),
         powerOn: act('on'),
         eventLog: () => Promise.resolve([]),
+        console: null,
         ...bmc,
       }),
     },

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { expectNoPollution, hostileText, quadraticTraps, unsoundNumbers } from '../../test/support/hostile-text.js';
 import { parseK3sConfig } from '../activities/k3s.js';
 import { ProvisionError } from '../ports/failure.js';
-import { parseEventLog, parseFruField, parsePowerStatus } from './bmc/ipmi/output.js';
+import { parseEventLog, parseFruField, parsePowerStatus, parseSolEnabled } from './bmc/ipmi/output.js';
 import { Collection } from './bmc/redfish/schema.js';
 import { loadKubeconfig } from './kubernetes/kubeconfig.js';
 import { refusal } from './kubernetes/refusal.js';
@@ -43,6 +43,11 @@ const PARSERS: readonly (readonly [name: string, read: (text: string) => unknown
   ['power of a BMC', parsePowerStatus, 'Chassis Power is on\n'],
   ['event log of a BMC', parseEventLog, SEL],
   ['FRU of a BMC', (text) => parseFruField(text, 'Product Serial'), FRU],
+  [
+    'serial-over-LAN of a BMC',
+    parseSolEnabled,
+    'Set in progress : set-complete\nEnabled                         : true\n',
+  ],
   ['a kubeconfig', (text) => readOrRefused(() => loadKubeconfig(text, 'h').host, ['ClusterUnreachable']), KUBECONFIG],
   // Its own numbers may be any; nothing is computed with them.
   ['config of k3s', (text) => typeof readOrRefused(() => parseK3sConfig(text), ['OutputUnexpected']), K3S_CONFIG],

@@ -12,6 +12,17 @@ export interface BmcIdentity {
   readonly model: string | null;
 }
 
+/** What the host writes to its serial line. A BMC hands it to one at a time. */
+export interface BmcConsole {
+  /** Whether the BMC is set up to hand it out. Says nothing of whether the host writes there. */
+  isOn(signal?: AbortSignal): Promise<boolean>;
+  /**
+   * Takes the console, types nothing, and hands on what it says until the signal aborts; then gives it back and returns. Never takes it
+   * from somebody. Throws BmcUnavailable when somebody has it, or takes it.
+   */
+  read(hear: (bytes: Uint8Array) => void, signal: AbortSignal): Promise<void>;
+}
+
 export interface Bmc {
   readonly kind: 'ipmi' | 'redfish';
   identity(signal?: AbortSignal): Promise<BmcIdentity>;
@@ -24,6 +35,8 @@ export interface Bmc {
   powerOn(signal?: AbortSignal): Promise<void>;
   /** The newest lines of the system event log, newest last; empty where there is none. */
   eventLog(signal?: AbortSignal): Promise<readonly string[]>;
+  /** null where the protocol has none. */
+  readonly console: BmcConsole | null;
 }
 
 export interface BmcProvider {

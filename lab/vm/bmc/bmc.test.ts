@@ -154,6 +154,33 @@ describeWith(
       session.type('\r~.');
       await session.ended;
     });
+
+    it('has its console read, also over a power cycle, without a key being typed, and back afterwards', async () => {
+      const { bmc, machine, spec } = await ipmi();
+      expect(await bmc.console?.isOn()).toBe(true);
+      const reader = readConsole(bmc);
+      await reader.hears(machine, 'h100-vm login: ');
+      await bmc.powerCycle();
+      await reader.hears(machine, '\u001b[8;5HGNU GRUB\r\n');
+      await reader.stop();
+      await expect(reader.end).resolves.toBeUndefined();
+      // What was typed would have come back in capitals; what ipmitool says of itself is no word of the host.
+      expect(reader.heard().replaceAll('h100-vm login: ', '').replaceAll('\u001b[8;5HGNU GRUB\r\n', '')).toBe('');
+      const person = ipmitool(spec, ['sol', 'activate']);
+      await expect.poll(person.output, { timeout: 10_000 }).toContain('SOL Session operational');
+    });
+
+    it('is not read while somebody looks at it, who is left alone', async () => {
+      const { bmc, machine, spec } = await ipmi();
+      const person = ipmitool(spec, ['sol', 'activate']);
+      await expect.poll(person.output, { timeout: 10_000 }).toContain('SOL Session operational');
+      const reader = readConsole(bmc);
+      await expect(reader.end).rejects.toMatchObject({
+        type: 'BmcUnavailable',
+        message: expect.stringMatching(/sol activate: Info: SOL payload already active on another session$/),
+      });
+      await expect.poll(() => (machine.say('still here'), person.output()), { timeout: 5_000 }).toContain('still here');
+    });
   },
 );
 
@@ -197,6 +224,35 @@ describeUnless(
   },
 );
 
+interface Reader {
+  /** As `read` ends. */
+  readonly end: Promise<void>;
+  readonly heard: () => string;
+  /** Says it until it is heard: a serial line keeps nothing for those who come later. */
+  readonly hears: (machine: FakeMachine, words: string) => Promise<void>;
+  readonly stop: () => Promise<void>;
+}
+
+function readConsole({ console }: Bmc): Reader {
+  if (console === null) throw new Error('this BMC has no console');
+  const stop = new AbortController();
+  let heard = '';
+  const end = console.read((bytes) => (heard += String(Buffer.from(bytes))), stop.signal);
+  const settled = end.catch(() => undefined);
+  const close = async (): Promise<void> => {
+    stop.abort();
+    await settled;
+  };
+  cleanups.push(close);
+  return {
+    end,
+    heard: () => heard,
+    hears: (machine, words) =>
+      expect.poll(() => (machine.say(words), heard), { timeout: 10_000, interval: 200 }).toContain(words),
+    stop: close,
+  };
+}
+
 interface Session {
   readonly ended: Promise<{ readonly code: number | null }>;
   readonly output: () => string;
@@ -207,7 +263,7 @@ function ipmitool(spec: BmcSpec, args: readonly string[]): Session {
   if (spec.kind !== 'ipmi') throw new Error('not IPMI');
   // prettier-ignore
   const argv = ['ipmitool', '-I', 'lanplus', '-H', spec.host, '-p', String(spec.port), '-C', '3', '-U', CREDENTIALS.user, '-E', ...args];
-  // Serial-over-LAN wants a terminal: without one, ipmitool neither reads its keys nor flushes what it shows.
+  // As a person has it: with a terminal.
   const child = spawn('script', ['--quiet', '--return', '--command', argv.join(' '), '/dev/null'], {
     env: { ...process.env, IPMI_PASSWORD: CREDENTIALS.password },
   });

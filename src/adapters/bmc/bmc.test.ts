@@ -1,6 +1,6 @@
 /** The same expectations over IPMI and Redfish: the ladder of a reboot does not care which it is. */
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -328,6 +328,80 @@ describe('ipmitool', () => {
     });
   });
 
+  const read = (hear: (bytes: Uint8Array) => void, signal: AbortSignal): Promise<void> =>
+    adapterFor(spec).console!.read(hear, signal);
+
+  it('reads a console with the end of its input as the only key, and the password in its environment', async () => {
+    const directory = installed(`
+      echo "$@" > "\${0%/*}/argv"; echo "$IPMI_PASSWORD" > "\${0%/*}/password"
+      echo 'tcgetattr: Inappropriate ioctl for device' >&2
+      printf '[SOL Session operational.  Use ~? for help]\\n[SOL Session operational.]\\nlogin: '
+      cat > "\${0%/*}/typed"; echo given back > "\${0%/*}/end"`);
+    let heard = '';
+    const stop = new AbortController();
+    await withPath(`${directory}:${process.env['PATH']}`, async () => {
+      const reading = read((bytes) => (heard += String(Buffer.from(bytes))), stop.signal);
+      // Only its own first line is left out.
+      await expect.poll(() => heard).toBe('[SOL Session operational.]\nlogin: ');
+      stop.abort();
+      await reading;
+    });
+    const written = ['argv', 'password', 'typed', 'end'].map((name) => readFileSync(join(directory, name), 'utf8'));
+    expect(written).toEqual([
+      '-I lanplus -H 192.0.2.1 -p 6230 -C 17 -U admin -E -N 2 -R 3 sol activate\n',
+      `${CREDENTIALS.password}\n`,
+      '',
+      'given back\n',
+    ]);
+  });
+
+  it.each([
+    ['is off', "echo 'Info: SOL payload disabled' >&2; exit 1", 'sol activate: Info: SOL payload disabled'],
+    ['is closed by the BMC', "echo 'SOL session closed by BMC' >&2; exit 1", 'sol activate: SOL session closed by BMC'],
+    ['ends', 'exit 0', 'sol activate: the session ended by itself'],
+    ['ends by a signal', 'kill -9 $$', 'sol activate: exit code SIGKILL'],
+  ])('says why it reads no console: it %s', async (_, script, why) => {
+    await withPath(installed(`echo 'tcgetattr: Inappropriate ioctl for device' >&2; ${script}`), async () => {
+      const error: unknown = await read(() => undefined, new AbortController().signal).catch((e: unknown) => e);
+      expect(error).toMatchObject({ type: 'BmcUnavailable' });
+      expect(String(error)).toMatch(new RegExp(`${why}$`));
+    });
+  });
+
+  it('that is not installed reads no console, and says so', async () => {
+    await withPath('/nonexistent', async () => {
+      const reading = read(() => undefined, new AbortController().signal);
+      await expect(reading).rejects.toMatchObject({ message: expect.stringContaining('install ipmitool') });
+    });
+  });
+
+  it('takes no console that nobody wants any more', async () => {
+    const directory = installed('echo > "${0%/*}/called"');
+    await withPath(directory, async () => {
+      await read(() => undefined, AbortSignal.abort());
+      expect(existsSync(join(directory, 'called'))).toBe(false);
+    });
+  });
+
+  it.each([
+    ['true', true],
+    ['false', false],
+  ])('tells whether serial-over-LAN is enabled: %s', async (word, isOn) => {
+    const info = `Set in progress                 : set-complete\nEnabled                         : ${word}`;
+    await withPath(installed(`echo '${info}'`), async () => {
+      expect(await adapterFor(spec).console?.isOn()).toBe(isOn);
+    });
+  });
+
+  it('whose answer about serial-over-LAN is another one is not understood', async () => {
+    await withPath(installed('echo Enabled: perhaps'), async () => {
+      await expect(adapterFor(spec).console?.isOn()).rejects.toMatchObject({
+        type: 'BmcUnavailable',
+        message: expect.stringContaining('ipmitool sol info: unexpected answer: Enabled: perhaps'),
+      });
+    });
+  });
+
   it('whose BMC declines a command is reported with its words', async () => {
     const refuses = `case "$*" in *status) echo Chassis Power is on ;;
       *) echo 'Set Chassis Power Control to Down/Off failed: Insufficient privilege level' >&2; exit 1 ;; esac`;
@@ -341,6 +415,10 @@ describe('ipmitool', () => {
 });
 
 describe('Redfish', () => {
+  it('has no console to read', async () => {
+    expect((await redfish()).bmc.console).toBeNull();
+  });
+
   it('never leaves a session behind', async () => {
     const { bmc, simulated } = await redfish();
     // More calls than the BMC has sessions.

@@ -3,15 +3,16 @@
  * @module
  */
 import type { BmcSpec, ServerSpec } from '../../../domain/spec.js';
-import type { Bmc, BmcIdentity, PowerState } from '../../../ports/bmc.js';
+import type { Bmc, BmcConsole, BmcIdentity, PowerState } from '../../../ports/bmc.js';
 import type { SecretSource } from '../../../ports/secrets.js';
 import { readCredentials } from '../credentials.js';
 import { ActionRefused, bmcUnavailable } from '../failure.js';
 import type { BmcPacing } from '../pacing.js';
 import { offThenOn, turnOn, type PowerControls } from '../power-cycle.js';
 import { EVENT_LOG_LINES } from '../event-log.js';
-import { ipmitool } from './ipmitool.js';
-import { parseEventLog, parseFruField, parsePowerStatus } from './output.js';
+import { ipmitool, type IpmitoolRun } from './ipmitool.js';
+import { parseEventLog, parseFruField, parsePowerStatus, parseSolEnabled } from './output.js';
+import { readSerialOverLan } from './serial-over-lan.js';
 
 /** What ipmitool says when the BMC accepted a chassis control command. */
 const ACCEPTED = {
@@ -23,6 +24,17 @@ const ACCEPTED = {
 export class IpmiBmc implements Bmc {
   readonly kind = 'ipmi';
   private readonly where: string;
+
+  readonly console: BmcConsole = {
+    isOn: async (signal) => {
+      const args = ['sol', 'info'];
+      const out = await this.ask(args, signal);
+      const isOn = parseSolEnabled(out);
+      if (isOn === null) throw this.notUnderstood(args, out);
+      return isOn;
+    },
+    read: async (hear, signal) => readSerialOverLan(await this.run(signal), hear, signal),
+  };
 
   constructor(
     spec: ServerSpec,
@@ -108,14 +120,12 @@ export class IpmiBmc implements Bmc {
   }
 
   private async ask(args: readonly string[], signal?: AbortSignal): Promise<string> {
+    return ipmitool(args, await this.run(signal));
+  }
+
+  private async run(signal: AbortSignal | undefined): Promise<IpmitoolRun> {
     const credentials = await readCredentials(this.secrets, this.bmc.credentials);
-    return ipmitool(args, {
-      where: this.where,
-      endpoint: this.bmc,
-      credentials,
-      limitMs: this.pacing.answerLimitMs,
-      signal,
-    });
+    return { where: this.where, endpoint: this.bmc, credentials, limitMs: this.pacing.answerLimitMs, signal };
   }
 
   private notUnderstood(args: readonly string[], out: string): Error {

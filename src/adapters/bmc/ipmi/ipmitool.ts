@@ -32,35 +32,42 @@ export interface IpmitoolRun {
 
 /** Standard output of `ipmitool … ARGS`. Throws ProvisionError BmcUnavailable when it fails, or the signal's reason. */
 export async function ipmitool(args: readonly string[], run: IpmitoolRun): Promise<string> {
-  const { endpoint, credentials, signal } = run;
+  const { signal } = run;
   signal?.throwIfAborted();
-  // prettier-ignore
-  const argv = [
-    '-I', 'lanplus', '-H', endpoint.host, '-p', String(endpoint.port), '-C', String(endpoint.cipherSuite),
-    '-U', credentials.user, '-E', '-N', String(SECONDS_PER_PACKET), '-R', String(RETRIES_PER_PACKET), ...args,
-  ];
-  const options = {
-    // LC_ALL: the output is parsed. Nothing else of the worker's environment concerns it.
-    env: { PATH: process.env['PATH'], LC_ALL: 'C', IPMI_PASSWORD: credentials.password },
-    timeout: run.limitMs,
-    maxBuffer: MAX_OUTPUT_BYTES,
-    ...(signal ? { signal } : {}),
-  };
-  const place = { 'server.address': endpoint.host, 'server.port': endpoint.port };
-  return inSpan(`ipmitool ${args.join(' ')}`, place, () => {
+  const { argv, env } = commandOf(args, run);
+  const options = { env, timeout: run.limitMs, maxBuffer: MAX_OUTPUT_BYTES, ...(signal ? { signal } : {}) };
+  return inSpan(`ipmitool ${args.join(' ')}`, placeOf(run), () => {
     return new Promise((resolve, reject) => {
       execFile('ipmitool', argv, options, (error, stdout, stderr) => {
         if (error === null) resolve(stdout);
-        else reject(signal?.aborted ? signal.reason : failure(run, args, error, stderr));
+        else reject(signal?.aborted ? signal.reason : ipmitoolFailure(run, args, error, stderr));
       });
     });
   });
 }
 
-function failure(
-  { where, endpoint, limitMs }: IpmitoolRun,
+export function commandOf(
   args: readonly string[],
-  error: Error & { code?: string | number | null; killed?: boolean },
+  { endpoint, credentials }: Pick<IpmitoolRun, 'endpoint' | 'credentials'>,
+): { readonly argv: string[]; readonly env: Record<string, string | undefined> } {
+  // prettier-ignore
+  const argv = [
+    '-I', 'lanplus', '-H', endpoint.host, '-p', String(endpoint.port), '-C', String(endpoint.cipherSuite),
+    '-U', credentials.user, '-E', '-N', String(SECONDS_PER_PACKET), '-R', String(RETRIES_PER_PACKET), ...args,
+  ];
+  // LC_ALL: the output is parsed. Nothing else of the worker's environment concerns it.
+  return { argv, env: { PATH: process.env['PATH'], LC_ALL: 'C', IPMI_PASSWORD: credentials.password } };
+}
+
+export const placeOf = ({ endpoint }: Pick<IpmitoolRun, 'endpoint'>): Record<string, string | number> => ({
+  'server.address': endpoint.host,
+  'server.port': endpoint.port,
+});
+
+export function ipmitoolFailure(
+  { where, endpoint, limitMs }: Pick<IpmitoolRun, 'where' | 'endpoint' | 'limitMs'>,
+  args: readonly string[],
+  error: { readonly code?: string | number | null; readonly killed?: boolean },
   stderr: string,
 ): ProvisionError {
   const tried = `ipmitool -C ${endpoint.cipherSuite} ${args.join(' ')}`;

@@ -10,6 +10,12 @@ export function parsePowerStatus(stdout: string): PowerState | null {
   return state === 'on' || state === 'off' ? state : null;
 }
 
+/** `ipmitool sol info`: `Enabled                         : true`. */
+export function parseSolEnabled(stdout: string): boolean | null {
+  const enabled = /^Enabled +: (true|false)$/m.exec(stdout)?.[1];
+  return enabled === undefined ? null : enabled === 'true';
+}
+
 /** `ipmitool sel list`: `   1 | 11/24/2026 | 14:41:10 | Power Unit #0x01 | Power off/down | Asserted`, oldest first. */
 export function parseEventLog(stdout: string): readonly string[] {
   return stdout

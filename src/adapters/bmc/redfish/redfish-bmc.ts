@@ -39,6 +39,8 @@ const GRACEFUL_RESTART: readonly Way[] = [
 
 export class RedfishBmc implements Bmc {
   readonly kind = 'redfish';
+  /** Redfish tells of a serial console and how to reach it by SSH or IPMI; what it says is not to be had over HTTP. Source: DSP0268. */
+  readonly console = null;
   private readonly where: string;
 
   constructor(
