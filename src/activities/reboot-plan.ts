@@ -2,10 +2,17 @@
  * What a person approves before a reboot, read from the host as it is now.
  * @module
  */
-import { UNDO_ALLOWANCE, type PlannedFile, type RebootPlan, type RebootPlanFacts } from '../domain/boot/plan.js';
+import {
+  rebootWarnings,
+  UNDO_ALLOWANCE,
+  type PlannedFile,
+  type RebootPlan,
+  type RebootPlanFacts,
+} from '../domain/boot/plan.js';
 import type { Workloads } from '../domain/cluster/workloads.js';
 import { KNOWN_GOOD_ENTRY } from '../domain/host-layout.js';
 import { shortDigest } from '../domain/run/questions.js';
+import type { Bmc } from '../ports/bmc.js';
 import { ProvisionError } from '../ports/failure.js';
 import type { StepContext } from './define-step.js';
 import { trialCommandLine } from './gpu-isolation.js';
@@ -46,6 +53,7 @@ export async function rebootPlan(ctx: StepContext, { files, running, ...purpose 
     }),
     workloads: { vms: running.vms, gpuProcesses: running.gpuProcesses, foreignPods: running.foreignPods },
   };
+  const bmc = await testBmc(ctx);
   const digest = sha256(JSON.stringify(facts));
   return {
     ...facts,
@@ -54,31 +62,31 @@ export async function rebootPlan(ctx: StepContext, { files, running, ...purpose 
     ...purpose,
     alarmSeconds: ctx.spec.boot.ladder.waitSeconds,
     deadManSeconds: ctx.spec.boot.deadManSeconds,
-    bmc: await testBmc(ctx),
-    warnings: warningsOf(ctx),
+    bmc,
+    warnings: rebootWarnings(bmc, facts),
     allows: UNDO_ALLOWANCE,
   };
 }
 
-/** Whether the BMC answers right now, since it is what brings the host back when SSH can't. */
-export async function testBmc(ctx: StepContext): Promise<RebootPlan['bmc']> {
-  if (ctx.bmc === null) return { kind: 'none', tested: false, console: false };
+/** Whether the BMC answers right now, since it is what brings the host back when SSH can't; and whether it would tell why. */
+export async function testBmc({ bmc, signal }: StepContext): Promise<RebootPlan['bmc']> {
+  if (bmc === null) return { kind: 'none', tested: false, console: false };
   try {
-    return { kind: ctx.bmc.kind, tested: (await ctx.bmc.powerState(ctx.signal)) === 'on', console: false };
+    const tested = (await bmc.powerState(signal)) === 'on';
+    return { kind: bmc.kind, tested, console: await hasConsole(bmc, signal) };
   } catch (error) {
     if (error instanceof ProvisionError && error.type === 'BmcUnavailable')
-      return { kind: ctx.bmc.kind, tested: false, console: false };
+      return { kind: bmc.kind, tested: false, console: false };
     throw error;
   }
 }
 
-function warningsOf(ctx: StepContext): readonly string[] {
-  const warnings = ['BMC console unavailable: a hang would leave no screen output'];
-  if (ctx.bmc === null) warnings.push('no BMC: a host that hangs needs a person at the machine');
-  if (ctx.spec.boot.strategy === 'direct') {
-    warnings.push(
-      'direct strategy: the new image is the default at once; a power cycle boots it again, not the old one',
-    );
+async function hasConsole({ console }: Bmc, signal: AbortSignal): Promise<boolean> {
+  if (console === null) return false;
+  try {
+    return await console.isOn(signal);
+  } catch (error) {
+    if (error instanceof ProvisionError && error.type === 'BmcUnavailable') return false;
+    throw error;
   }
-  return warnings;
 }

@@ -100,3 +100,27 @@ function changedPaths(
   const gone = before.filter((f) => !now.some((n) => n.path === f.path)).map((f) => `${f.path} is gone`);
   return [...changed, ...gone];
 }
+
+/** Whichever port it is: which of them a BMC hands out, only its manual says. */
+const SERIAL_CONSOLE = /(?:^|\s)console=tty(?:S|AMA)\d/;
+
+/** What a person should know before the approval: nobody would see why, or nobody could help. */
+export function rebootWarnings(
+  { kind, console }: RebootPlan['bmc'],
+  { strategy, commandLine }: Pick<RebootPlanFacts, 'strategy' | 'commandLine'>,
+): readonly string[] {
+  const warnings: string[] = [];
+  if (!console) warnings.push('BMC console unavailable: a hang would leave no screen output');
+  else if (!SERIAL_CONSOLE.test(commandLine.next)) {
+    warnings.push(
+      "no console=ttyS… on the kernel's command line: the BMC console would show firmware and GRUB at most, and no panic",
+    );
+  }
+  if (kind === 'none') warnings.push('no BMC: a host that hangs needs a person at the machine');
+  if (strategy === 'direct') {
+    warnings.push(
+      'direct strategy: the new image is the default at once; a power cycle boots it again, not the old one',
+    );
+  }
+  return warnings;
+}
