@@ -2,6 +2,7 @@ import { assert, jsonValue, property } from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { expectNoPollution, hostileText, quadraticTraps, unsoundNumbers } from '../../test/support/hostile-text.js';
 import { serverSpec } from '../../test/support/server-spec.js';
+import { ConsoleLog } from './boot/console-log.js';
 import {
   defaultEntry,
   kernelArguments,
@@ -125,6 +126,11 @@ const grubOf = (text: string): unknown => {
   const config = parseGrubConfig(text);
   return [config, defaultEntry(config, new Map()), readsCustomCfg(text), config.entries.map(kernelArguments)];
 };
+const consoleOf = (text: string): unknown => {
+  const log = new ConsoleLog();
+  log.hear(new TextEncoder().encode(text));
+  return [log.lines(), log.lastLine()];
+};
 const bootOf = (text: string): unknown => {
   const reading = parseBootReading(text);
   return reading && [reading, classifyBoot(reading, { oldBootId: BOOT_ID, trial: 'x' }, true)];
@@ -163,6 +169,7 @@ const PARSERS: readonly (readonly [name: string, read: (text: string) => unknown
   ['grub.cfg', grubOf, GRUB_CFG],
   ['grubenv', parseGrubEnvironment, 'saved_entry=0\ngp_trial=1\n'],
   ['a boot image', (text) => parseImageFacts('i', 'k', 's', text), IMAGE],
+  ['a console', consoleOf, '\u001b[2J\u001b[08;03H*Ubuntu\r\n[    1.0] Kernel panic - not syncing: VFS\r\n'],
   ['a boot reading', bootOf, READING],
   ['a boot time', (text) => bootTime(text, '5.0 4.0'), '1795000000'],
   ['an uptime', (text) => bootTime('1795000000', text), '100.50 300.00'],
