@@ -10,6 +10,7 @@ import { acceptanceSteps } from './activities/acceptance.js';
 import { announceActivities } from './activities/announce.js';
 import { auditActivities } from './activities/audit.js';
 import { commitActivities } from './activities/commit.js';
+import { consoleActivities } from './activities/console.js';
 import { cozystackSteps } from './activities/cozystack.js';
 import { decommissionActivities } from './activities/decommission.js';
 import { plannedRebootActivities } from './activities/planned-reboot.js';
@@ -94,6 +95,7 @@ export function createActivities({ warn = () => undefined, artifacts, audit }: A
     activities: redacting({
       ...stepActivities(adapters, Object.assign({}, ...Object.values(STEP_TABLES))),
       ...rebootActivities(adapters),
+      ...consoleActivities(adapters),
       ...restoreActivities(adapters),
       ...commitActivities(adapters),
       ...isolationActivities(adapters),

@@ -166,6 +166,8 @@ export interface SimulatedHost {
   /** By device address; null for an unbound device. All of PCI. */
   drivers(): ReadonlyMap<string, string | null>;
   console(): string;
+  /** Each line as it is printed, until the answer is called. */
+  hearConsole(hear: (line: string) => void): () => void;
   /** Command lines that came over SSH, newest last; bounded. */
   commands(): readonly string[];
   /** Command lines of the programs that ran, whoever called them, newest last; bounded. */

@@ -168,6 +168,10 @@ export async function reporting<T>(body: () => Promise<T>): Promise<T> {
 const endedBy = (signal: AbortSignal, error: unknown): boolean =>
   signal.aborted && (error === signal.reason || (error instanceof Error && error.name === 'AbortError'));
 
+/** Somebody wants the activity to end; else the worker wants to, or nobody waits for it any more. */
+export const isCancelOfRun = (signal: AbortSignal): boolean =>
+  signal.reason instanceof CancelledFailure && signal.reason.message === 'CANCELLED';
+
 /** The SDK aborts with the same class for a person's cancel (`CANCELLED`) and for a worker whose grace time is over. */
 const isStop = (reason: unknown): boolean => reason instanceof CancelledFailure && reason.message === 'WORKER_SHUTDOWN';
 

@@ -7,6 +7,7 @@ import type { StepName } from '../domain/run/steps.js';
 import type { AnnounceActivities } from './announce.js';
 import type { AuditActivities } from './audit.js';
 import type { CommitActivities } from './commit.js';
+import type { ConsoleActivities } from './console.js';
 import type { DecommissionActivities } from './decommission.js';
 import type { StepActivity, StepInput } from './define-step.js';
 import type { IsolationActivities } from './isolation-state.js';
@@ -25,6 +26,7 @@ export interface PlanActivities {
 
 export type AllActivities = StepActivities &
   RebootActivities &
+  ConsoleActivities &
   PlannedRebootActivities &
   RestoreActivities &
   CommitActivities &

@@ -298,7 +298,10 @@ const bmc = z
     ],
     { error: 'none (written out), or a map with either redfish or ipmi, and credentials' },
   )
-  .meta({ description: 'Power control: none, or a map with redfish or ipmi. A server without a BMC says so.' });
+  .meta({
+    description:
+      'Power control, and with ipmi the serial console: none, or a map with redfish or ipmi. A server without a BMC says so.',
+  });
 
 const gpus = map(
   {

@@ -14,4 +14,8 @@ export const secondsOf = {
   lastAnnouncements: 60,
   /** Who started the run waits for its end; the record is for years. */
   lastAuditLines: 10 * MINUTE,
+  /** The BMC gives its console back within it, and what was read is kept. */
+  consoleIsGivenBack: 30,
+  /** Beside the patience of the ladder: the time that a BMC takes for what it is told. */
+  consoleBesideLadder: HOUR,
 } as const;

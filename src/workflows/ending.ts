@@ -14,6 +14,7 @@ import { OUTCOMES, type Outcome } from '../domain/run/outcomes.js';
 import { call } from './act.js';
 import { announce, lastAnnouncements } from './announce.js';
 import { lastAuditLines } from './audit.js';
+import { consoleGivenBack } from './console.js';
 import { reportFailure, rethrowBug } from './failure.js';
 import type { Run } from './run.js';
 
@@ -73,6 +74,7 @@ function outcomeFailure(run: Run, cause: unknown): ApplicationFailure {
 
 /** Whoever sent a message has its answer, people are told, and the record is written. */
 async function finish(run: Run): Promise<void> {
+  await consoleGivenBack(run);
   announce(run, 'outcome');
   await lastAnnouncements(run);
   await lastAuditLines(run);

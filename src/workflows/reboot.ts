@@ -9,6 +9,7 @@ import type { RebootInput } from '../activities/reboot.js';
 import { call } from './act.js';
 import { announce, tell } from './announce.js';
 import { record } from './audit.js';
+import { besideConsole } from './console.js';
 import { failureType, ranOutOfTime, rethrowBug } from './failure.js';
 import { observe } from './metrics.js';
 import { now, secondsSince, type Run } from './run.js';
@@ -30,10 +31,12 @@ export async function reboot(run: Run, request: RebootRequest): Promise<BootOutc
     await call('reboot.arm', run.step, { site, policy: 'change', summary: 'arm the one-shot trial, read back' });
   }
   run.event('reboot', `reboot ${input.number} (${request.purpose}) is asked for; boot ${request.oldBootId} ends`);
-  const asked = await ask(run, request, input);
-  if (!asked) run.event('reboot', 'the host is in another boot already');
-  else if (request.purpose === 'forward') tell(run, 'reboot');
-  return awaitBoot(run, input, { mayPush: true });
+  return besideConsole(run, input, async () => {
+    const asked = await ask(run, request, input);
+    if (!asked) run.event('reboot', 'the host is in another boot already');
+    else if (request.purpose === 'forward') tell(run, 'reboot');
+    return awaitBoot(run, input, { mayPush: true });
+  });
 }
 
 /**
@@ -78,7 +81,7 @@ export async function settle(run: Run, request: RebootRequest, permission: Permi
     const seen = await look(run, input);
     if (answers(seen)) return conclude(run, seen);
   }
-  return awaitBoot(run, input, permission);
+  return besideConsole(run, input, () => awaitBoot(run, input, permission));
 }
 
 async function awaitBoot(run: Run, input: RebootInput, permission: Permission): Promise<BootOutcome> {
@@ -171,6 +174,7 @@ function beginReboot(run: Run, request: RebootRequest): RebootInput {
     ladder: [],
     usualSeconds: median(usual),
     bmc: null,
+    console: null,
   };
   return rebootInput(run, request, number);
 }

@@ -6,6 +6,7 @@ import type { RestoredFacts, RestoredInput } from '../activities/restore.js';
 import type { BootOutcome } from '../domain/boot/reboot.js';
 import type { Step } from '../domain/run/steps.js';
 import { call } from './act.js';
+import { consoleGivenBack } from './console.js';
 import { record } from './audit.js';
 import { fail, reportFailure, rethrowBug } from './failure.js';
 import { ask } from './question.js';
@@ -112,6 +113,7 @@ export async function needsHands(
 ): Promise<void> {
   const report = reportFailure(error, run.currentPhase, run.currentStep);
   run.failure ??= report;
+  await consoleGivenBack(run);
   run.instructions = [...instructions(run)];
   if (run.currentPhase !== null) run.setPhase(run.currentPhase, 'waiting', `needs hands: ${report.message}`);
   run.setOutcome('needs-hands');

@@ -96,6 +96,8 @@ export class Run {
   ordinaryBootId: string | null = null;
   currentPhase: PhaseName | null = null;
   currentStep: string | null = null;
+  /** How many readings of the console have not ended. */
+  readingConsole = 0;
   /** How many announcements were begun, and how many of them are still being sent. */
   announced = 0;
   announcing = 0;

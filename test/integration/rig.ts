@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { inject } from 'vitest';
-import { startBmcOf, type SimulatedBmc } from '../../lab/rack/bmc/index.js';
+import { startBmcOf, startIpmiBmcOf, type SimulatedBmc } from '../../lab/rack/bmc/index.js';
 import {
   startRack,
   type FaultRule,
@@ -17,6 +17,8 @@ import {
   type SimulatedHost,
   type SimulatedHostOptions,
 } from '../../lab/rack/index.js';
+import { createBmcProvider } from '../../src/adapters/bmc/index.js';
+import { createSecretSource } from '../../src/adapters/secrets/index.js';
 import { ATTRIBUTE } from '../../src/client/known-run.js';
 import { PHASE_NAMES, type PhaseName } from '../../src/domain/run/phases.js';
 import {
@@ -33,6 +35,7 @@ import {
 import type { AcceptanceMode, ServerSpec } from '../../src/domain/spec.js';
 import type { VerifyReport } from '../../src/domain/verify.js';
 import type { ArtifactStore } from '../../src/ports/artifacts.js';
+import type { BmcConsole } from '../../src/ports/bmc.js';
 import { createActivities, type Activities } from '../../src/worker.js';
 import { ProvisionRun } from '../support/provision-run.js';
 import { serve } from '../support/serve.js';
@@ -52,7 +55,8 @@ export interface SiteOptions {
   readonly host?: Partial<SimulatedHostOptions>;
   readonly faults?: readonly FaultRule[];
   readonly boot?: Partial<ServerSpec['boot']>;
-  readonly bmc?: boolean;
+  /** Redfish when left out. */
+  readonly bmc?: false | 'ipmi';
   /** For one thing that is waited for, where a test has a longer limit of its own. */
   readonly limitMs?: number;
   /** Of its runs. */
@@ -88,6 +92,7 @@ export class Site {
     private readonly native: NativeConnection | null,
     private readonly client: Client,
     private readonly options: SiteOptions,
+    private readonly closeIpmi: () => Promise<void>,
   ) {}
 
   static async start(options: SiteOptions = {}): Promise<Site> {
@@ -99,6 +104,7 @@ export class Site {
     const host = rack.host(name);
     const credentials = { user: 'admin', password: 'rack-only' };
     const bmc = await startBmcOf(host, credentials);
+    const ipmi = options.bmc === 'ipmi' ? await startIpmiBmcOf(host, credentials) : null;
     const directory = await mkdtemp(join(tmpdir(), 'gpu-provision-site-'));
     const file = async (path: string, content: string): Promise<string> => {
       await writeFile(join(directory, path), content, { mode: 0o600 });
@@ -118,7 +124,10 @@ export class Site {
       bmc:
         options.bmc === false
           ? { kind: 'none' }
-          : { kind: 'redfish', url: bmc.url, tlsFingerprint: bmc.tlsFingerprint, credentials: `file:${login}` },
+          : {
+              ...(ipmi?.spec ?? { kind: 'redfish', url: bmc.url, tlsFingerprint: bmc.tlsFingerprint }),
+              credentials: `file:${login}`,
+            },
       boot: {
         ...base.boot,
         deadManSeconds: 20,
@@ -137,7 +146,9 @@ export class Site {
     const connection = await Connection.connect({ address });
     const native = served === undefined ? await NativeConnection.connect({ address }) : null;
     const client = new Client({ connection });
-    const it = new Site(rack, host, bmc, spec, directory, connection, native, client, options);
+    const it = new Site(rack, host, bmc, spec, directory, connection, native, client, options, async () =>
+      ipmi?.close(),
+    );
     if (options.serve === undefined) await it.startWorker();
     else it.stop = await options.serve(address, site);
     return it;
@@ -199,6 +210,13 @@ export class Site {
     return report;
   }
 
+  /** As somebody else's worker has it. */
+  console(): BmcConsole {
+    const console = createBmcProvider({ secrets: createSecretSource() }).get(this.spec)?.console;
+    if (!console) throw new Error(`bmc: ${this.spec.bmc.kind} has no console`);
+    return console;
+  }
+
   /** Paths, hashes, modes and owners of what isolation may touch. */
   snapshot(): ReadonlyMap<string, unknown> {
     return this.host.snapshot(['/etc', '/boot', '/usr/local']);
@@ -206,6 +224,7 @@ export class Site {
 
   async close(): Promise<void> {
     await this.stopWorker();
+    await this.closeIpmi();
     await this.bmc.close();
     await this.rack.close();
     await this.connection.close();

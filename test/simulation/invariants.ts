@@ -84,7 +84,7 @@ export class Invariants {
       .work()
       .filter((other) => other !== work && !isUndo(other.name) && !isLook(other.name) && !isEnding(other.name));
     this.hold('S4', others.length === 0, `${name} acted while ${others.map((o) => o.name).join(', ')} was at work`);
-    const left = this.leftRunning();
+    const left = this.leftRunning().filter((other) => other !== 'bmc.console');
     this.hold('S4', left.length === 0, `${name} acted while ${left.join(', ')} had not ended`);
   }
 

@@ -81,6 +81,7 @@ const REBOOTING = [
   'reboot.await-left',
   'reboot.await-return',
   'reboot.look',
+  'bmc.console',
   'bmc.look',
   'bmc.graceful-restart',
   'bmc.power-cycle',

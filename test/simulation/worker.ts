@@ -72,6 +72,7 @@ export class SimulatedWorker implements ActivityWorker {
     const { kind } = this.host.activity(task.name);
     if (task.name === 'restore.take-over') return this.takeOver(task, self);
     if (task.name === 'host.release') return this.release(task, self);
+    if (task.name === 'bmc.console') return this.console(task, self);
     if (kind === 'change') return this.change(task, self);
     if (kind === 'unit') return this.unit(task, self);
     if (kind === 'cluster') return this.request(task, self);
@@ -175,6 +176,17 @@ export class SimulatedWorker implements ActivityWorker {
     }
   }
 
+  /** Reads until it is cancelled, which is how it is told to answer. */
+  private *console(task: Task, self: RunningAttempt): Program {
+    self.answersCancel = true;
+    yield READ_MS;
+    yield* this.point(task, self, 'during');
+    while (!self.heardCancel) yield POLL_MS;
+    const work = this.begin(task);
+    this.host.finish(work, () => this.host.apply(task.name, task.input));
+    return answer(work);
+  }
+
   /** Raises the fence under the lock, then lets units end. */
   private *takeOver(task: Task, self: RunningAttempt): Program {
     const taken = yield* this.command(task, self, () => this.host.apply(task.name, task.input));
@@ -204,6 +216,9 @@ function answer(work: Work): unknown {
 class RunningAttempt implements Attempt {
   /** false while it hangs. */
   hears = true;
+  /** A cancel does not end it: it goes on to its answer. */
+  answersCancel = false;
+  heardCancel = false;
   private over = false;
   private executing = false;
   private cancelRequested = false;
@@ -237,6 +252,7 @@ class RunningAttempt implements Attempt {
     this.clock.after(this.task.heartbeatMs / BEATS, () => {
       if (this.over) return;
       if (!this.hears) return this.hearOfCancel();
+      if (this.answersCancel) return void (this.heardCancel = true);
       this.kill();
       this.report({ cancelled: true });
     });

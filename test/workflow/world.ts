@@ -115,6 +115,8 @@ export class World {
   /** How many of the next power cycles end between off and on. */
   cyclesThatStop = 0;
   power: 'on' | 'off' = 'on';
+  /** Its last line, when a boot is over. */
+  consoleSays: string | null = 'h100-01 login:';
   protected boots = 1;
   protected wasSilent = false;
   protected dead = false;

@@ -78,6 +78,7 @@ export class Machine implements SimulatedHost {
   private readonly commandLines: string[] = [];
   private readonly programLines: string[] = [];
   private readonly watchers = new Set<() => void>();
+  private readonly listeners = new Set<(line: string) => void>();
   private session: AbortController | null = null;
   /** Ends the running boot and says why the next one starts. */
   private leave: ((cause: BootCause) => void) | null = null;
@@ -343,6 +344,7 @@ export class Machine implements SimulatedHost {
   }
 
   print(line: string): void {
+    for (const hear of this.listeners) hear(line);
     this.consoleLines.push(line);
     if (this.consoleLines.length > MAX_CONSOLE_LINES)
       this.consoleLines.splice(0, this.consoleLines.length - MAX_CONSOLE_LINES);
@@ -438,6 +440,11 @@ export class Machine implements SimulatedHost {
 
   console(): string {
     return this.consoleLines.join('\n');
+  }
+
+  hearConsole(hear: (line: string) => void): () => void {
+    this.listeners.add(hear);
+    return () => void this.listeners.delete(hear);
   }
 
   commands(): readonly string[] {

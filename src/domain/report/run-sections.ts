@@ -105,6 +105,7 @@ export function reboots({ reboot, counts, compensations }: RunStatus): Content {
             ['new boot id', code(reboot.outcome?.bootId ?? null)],
             ['usual boot', reboot.usualSeconds === null ? 'unknown' : duration(reboot.usualSeconds)],
             ['BMC said', reboot.bmc],
+            ['console said last', reboot.console ?? null],
           ]),
           output('Kernel command line of the boot it ended in', reboot.outcome?.commandLine ?? ''),
           table({

@@ -120,13 +120,15 @@ export interface RebootStatus {
   readonly usualSeconds: number | null;
   /** What the BMC said last. */
   readonly bmc: string | null;
+  /** The last line at the serial console; null where it was not read or said nothing, absent in runs of older versions. */
+  readonly console?: string | null;
 }
 
 export interface RunEvent {
   /** ISO 8601. */
   readonly at: string;
   readonly phase: PhaseName | null;
-  /** Short stable word: `phase`, `step`, `gate`, `decision`, `reboot`, `left`, `back`, `rung`, `undo`, `failure`, `audit`, `outcome`. */
+  /** Short stable word: `phase`, `step`, `gate`, `decision`, `reboot`, `left`, `back`, `rung`, `console`, `undo`, `failure`, `audit`, `outcome`. */
   readonly kind: string;
   readonly text: string;
 }

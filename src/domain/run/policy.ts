@@ -133,6 +133,16 @@ export const POLICIES = {
     queue: 'watch',
     why: 'Each attempt probes for half a minute and throws NotBackYet; the rung of the ladder is the deadline.',
   },
+  console: {
+    startToCloseSeconds: 24 * HOUR,
+    scheduleToCloseSeconds: null,
+    heartbeatSeconds: HEARTBEAT_SECONDS,
+    firstRetrySeconds: 1,
+    backoff: 2,
+    slowestRetrySeconds: MINUTE,
+    queue: 'watch',
+    why: 'One attempt as long as the reboot, which ends it: between two sessions a panic would be missed. Another one only where the worker was lost.',
+  },
   probe: {
     startToCloseSeconds: MINUTE,
     scheduleToCloseSeconds: 5 * MINUTE,
@@ -172,7 +182,17 @@ export const POLICIES = {
     why: 'After that it is tried for as long as the run lasts, an hour at a time: somebody has to make room.',
   },
 } as const satisfies Record<
-  StepPolicy | 'verify' | 'undo' | 'await-boot' | 'probe' | 'bmc' | 'bmc-once' | 'announce' | 'audit' | 'audit-again',
+  | StepPolicy
+  | 'verify'
+  | 'undo'
+  | 'await-boot'
+  | 'console'
+  | 'probe'
+  | 'bmc'
+  | 'bmc-once'
+  | 'announce'
+  | 'audit'
+  | 'audit-again',
   ActivityPolicy
 >;
 

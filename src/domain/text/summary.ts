@@ -196,6 +196,7 @@ function known(status: RunStatus): readonly Line[] {
   const { reboot, plan } = status;
   const facts = [
     reboot?.bmc === null || reboot?.bmc === undefined ? null : `BMC: ${reboot.bmc}`,
+    reboot?.console === null || reboot?.console === undefined ? null : `last console line "${reboot.console}"`,
     reboot?.outcome === null || reboot?.outcome === undefined
       ? null
       : `${reboot.outcome.kind}: ${reboot.outcome.evidence}`,

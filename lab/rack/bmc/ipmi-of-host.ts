@@ -1,0 +1,45 @@
+/**
+ * A simulated host behind OpenIPMI's BMC, whose serial-over-LAN is the host's console.
+ * @module
+ */
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startIpmiBmc, type BmcIdentity, type IpmiBmc } from '../../vm/bmc/ipmi.js';
+import type { SimulatedHost } from '../options.js';
+
+export async function startIpmiBmcOf(host: SimulatedHost, credentials: BmcIdentity['credentials']): Promise<IpmiBmc> {
+  const folder = await mkdtemp(join(tmpdir(), 'serial-line-'));
+  const consoleSocket = join(folder, 'console.sock');
+  const line = createServer((bmc) => {
+    const deafen = host.hearConsole((text) => bmc.write(`${text}\r\n`));
+    // What is typed has nobody to read it.
+    bmc
+      .on('data', () => undefined)
+      .on('error', () => undefined)
+      .on('close', deafen);
+  });
+  line.listen(consoleSocket);
+  await once(line, 'listening');
+  const bmc = await startIpmiBmc(
+    {
+      consoleSocket,
+      power: () => Promise.resolve(host.power),
+      powerOn: async () => host.powerOn(),
+      powerOff: async () => host.powerOff(),
+      reset: async () => host.powerCycle(),
+      powerButton: async () => host.gracefulShutdown(),
+    },
+    { serial: host.serial, model: 'Simulated HGX H100', credentials },
+  );
+  return {
+    spec: bmc.spec,
+    async close() {
+      await bmc.close();
+      line.close();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
