@@ -19,7 +19,6 @@ export async function besideConsole(
 ): Promise<BootOutcome> {
   if (run.input.spec.bmc.kind !== 'ipmi') return wait();
   const reading = new CancellationScope();
-  run.readingConsole += 1;
   void reading.run(() => read(run, input));
   try {
     return await wait();
@@ -31,7 +30,11 @@ export async function besideConsole(
 async function read(run: Run, input: RebootInput): Promise<void> {
   const { boot } = run.input.spec;
   const patience = Object.values(boot.ladder).reduce((sum, seconds) => sum + seconds, secondsOf.consoleBesideLadder);
+  const isHeld = run.readingConsole > 0;
+  run.readingConsole += 1;
   try {
+    // By the reboot before, for as long as the news of its end takes: asked for now, it would be refused.
+    if (isHeld) await condition(() => run.readingConsole === 1);
     const { lastLine, problem, artifacts } = await call('bmc.console', input, {
       site: run.site,
       policy: 'console',

@@ -68,10 +68,10 @@ describeWith('the serial console', ['ipmitool', 'ipmi_sim', 'perl'], 'ipmitool o
         expect(trial).toContain("Booting `gpu-provision known-good'");
         expect(trial.indexOf(SHOWN)).toBeLessThan(trial.indexOf("Booting `gpu-provision known-good'"));
         expect(trial).toMatch(new RegExp(`^serial console of ${site.spec.name}, reboot 1 \\(forward\\), `));
-        expect(await consoleOf(status, 2)).not.toContain(SHOWN);
         expect(toldOf(status)).toEqual([
           expect.stringMatching(/^console of reboot 1: its last line: ./),
-          expect.stringMatching(/^console of reboot 2: its last line: ./),
+          // The second boot may be over when the console is free again, as no host of hardware is. It is never refused.
+          expect.stringMatching(/^console of reboot 2: (?:its last line: .+|it said nothing)$/),
         ]);
         const texts = new Map(
           await Promise.all(
