@@ -44,6 +44,7 @@ function reading(...sessions: readonly Read[]): Reading {
     bmcs: { get: () => ({ console: sessions.length === 0 ? null : { isOn: refuse, read } }) as unknown as Bmc },
     clusters: { host: refuse, nested: refuse, close: () => Promise.resolve() },
     secrets: { read: refuse },
+    redact: (text) => text,
     artifacts: {
       url: 'file:///kept',
       put: (text) => {
