@@ -81,8 +81,9 @@ describe('acceptance: all', () => {
     const figures = facts?.['gpus'] as readonly { readonly uuid: string; readonly copyGBps: number }[];
     expect(new Set(figures.map(({ uuid }) => uuid)).size).toBe(isolated.length);
     expect(figures.every(({ copyGBps }) => copyGBps > 0)).toBe(true);
-    expect(results.get('acceptance.remove-cluster')?.summary).toBe(
-      'temporary cluster deleted, its 6 GPUs are free again',
+    // On a busy machine an attempt that still had to wait leaves it to the next one, which finds it gone. That it is gone is read below.
+    expect(results.get('acceptance.remove-cluster')?.summary).toMatch(
+      /^temporary cluster deleted, its 6 GPUs are free again$|^the temporary cluster is deleted$/,
     );
     expect(await leftOf(site)).toEqual(['tenant-workload/kubernetes-main-md0']);
     // The GPUs can be taken again, all of them.
