@@ -176,6 +176,8 @@ export interface SimulatedHost {
   execute(command: string): Promise<{ readonly stdout: string; readonly stderr: string; readonly exitCode: number }>;
   /** Resolves as soon as the predicate holds; asked again after every event of the host. Rejects after the limit (default 10 s). */
   waitFor(predicate: (host: SimulatedHost) => boolean, what?: string, limitMs?: number): Promise<void>;
+  /** Something newer comes to the archive, by its pocket: apt knows of it when it has read its lists. */
+  publish(pocket: string): void;
   /** Until the host reboots. */
   startWorkload(workload: Workload): void;
   stopWorkloads(): void;

@@ -68,6 +68,8 @@ export class Machine implements SimulatedHost {
   /** The same for addresses that exist only inside the cluster, while k3s runs: ClusterIPs, which a CNI serves on the host too. */
   clusterPort: (address: string, port: number) => number | null = () => null;
   readonly clusterFolder: ClusterFolder;
+  /** What was published to the archive since, whether or not the host has read its lists anew. */
+  readonly published = new Set<string>();
   initramfsBuilds = 2;
   stage = 'off';
   kernel: Kernel | null = null;
@@ -500,6 +502,10 @@ export class Machine implements SimulatedHost {
       storagePools: new Map(this.storagePools),
       clusterFolder: (await this.clusterFolder.copyTo(clusterFolder)) ? clusterFolder : null,
     };
+  }
+
+  publish(pocket: string): void {
+    this.published.add(pocket);
   }
 
   startWorkload(workload: Workload): void {

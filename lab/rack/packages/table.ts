@@ -12,8 +12,12 @@ export interface Package {
   readonly programs?: readonly string[];
   /** Its trigger or postinst rebuilds every image (`update-initramfs -u -k all`). */
   readonly rebuildsInitramfs?: boolean;
-  /** A kernel: builds its own image and runs update-grub. */
+  /** A kernel: builds its own image and runs update-grub, and takes both back when it is removed. */
   readonly kernel?: string;
+  /** The modules of a kernel. */
+  readonly modulesOf?: string;
+  /** Offered only once this was published, and apt has read its lists since. */
+  readonly pocket?: string;
   /** Units that postinst enables and starts. */
   readonly units?: readonly string[];
 }
@@ -21,16 +25,36 @@ export interface Package {
 const daemon = (description: string, type = 'notify'): string =>
   `[Unit]\nDescription=${description}\n\n[Service]\nType=${type}\nExecStart=/usr/lib/lab/daemon\n\n[Install]\nWantedBy=multi-user.target\n`;
 
-const headers = (release: string): Package => ({
+const headers = (release: string, version = '6.8.0-60.63'): Package => ({
   name: `linux-headers-${release}`,
-  version: '6.8.0-60.63',
+  version,
   files: { [`/usr/src/linux-headers-${release}/Makefile`]: '# headers\n' },
 });
-const extra = (release: string): Package => ({
+const extra = (release: string, version = '6.8.0-60.63'): Package => ({
   name: `linux-modules-extra-${release}`,
-  version: '6.8.0-60.63',
+  version,
   files: { [`/usr/lib/modules/${release}/kernel/extra.list`]: 'extra\n' },
 });
+
+/** A kernel of the archive, and the metapackages that name it. */
+function kernel(release: string, version: string, meta: string): readonly Package[] {
+  const depends = [`linux-modules-${release}`];
+  return [
+    { name: `linux-modules-${release}`, version, modulesOf: release },
+    { name: `linux-image-${release}`, version, kernel: release, depends },
+    { ...extra(release, version), depends },
+    headers(release, version),
+    {
+      name: 'linux-image-generic',
+      version: meta,
+      depends: [`linux-image-${release}`, `linux-modules-extra-${release}`],
+    },
+    { name: 'linux-generic', version: meta, depends: ['linux-image-generic'] },
+  ];
+}
+
+/** Published after a fresh host has read its lists. */
+export const LATER_KERNEL = { release: '6.8.0-64-generic', pocket: 'noble-updates, a month later' } as const;
 
 const PACKAGES: readonly Package[] = [
   {
@@ -90,11 +114,21 @@ const PACKAGES: readonly Package[] = [
   { name: 'dkms', version: '3.0.11-1ubuntu13', rebuildsInitramfs: true },
   { name: 'drbd-dkms', version: '9.2.12-1ppa1~noble1', depends: ['dkms'], rebuildsInitramfs: true },
   { name: 'kexec-tools', version: '1:2.0.27-1ubuntu1', programs: ['kexec'] },
-  { name: 'linux-image-6.8.0-62-generic', version: '6.8.0-62.65', kernel: '6.8.0-62-generic' },
-  { name: 'linux-image-generic', version: '6.8.0-62.64', depends: ['linux-image-6.8.0-62-generic'] },
+  ...kernel('6.8.0-62-generic', '6.8.0-62.65', '6.8.0-62.64'),
+  ...kernel(LATER_KERNEL.release, '6.8.0-64.67', '6.8.0-64.66').map((entry) => ({
+    ...entry,
+    pocket: LATER_KERNEL.pocket,
+  })),
 ];
 
-export const MIRROR: ReadonlyMap<string, Package> = new Map(PACKAGES.map((entry) => [entry.name, entry]));
+/** By name, the newest of each: what is published comes after what it replaces. */
+export function offered(pockets: ReadonlySet<string>): ReadonlyMap<string, Package> {
+  const open = PACKAGES.filter(({ pocket }) => pocket === undefined || pockets.has(pocket));
+  return new Map(open.map((entry) => [entry.name, entry]));
+}
+
+/** Of an archive to which nothing was published since. */
+export const MIRROR: ReadonlyMap<string, Package> = offered(new Set());
 
 /** Installed on a fresh host, with versions. */
 export const PREINSTALLED: readonly (readonly [name: string, version: string, manual?: boolean])[] = [

@@ -4,7 +4,7 @@
  */
 import { delay } from '../machine/clock.js';
 import { readStatus, writeStatus } from '../packages/database.js';
-import { MIRROR, type Package } from '../packages/table.js';
+import { offered, type Package } from '../packages/table.js';
 import { KERNEL_MODULES } from '../pci/modules.js';
 import { type Call, type Program, type ProgramResult, type Programs, fail, parseArgs } from '../shell/program.js';
 import { markManual } from './apt-mark.js';
@@ -13,15 +13,28 @@ import { markManual } from './apt-mark.js';
 const PACKAGE_MS = 15;
 
 const LOCK = '/var/lib/dpkg/lock-frontend';
+const LISTS = '/var/lib/apt/lists/archive.ubuntu.com_ubuntu_dists_noble_InRelease';
+const POCKET = 'Pocket: ';
+
+/** What apt knows that the archive has, by name. */
+function offers(call: Pick<Call, 'fs'>): ReadonlyMap<string, Package> {
+  const lines = (call.fs.text(LISTS) ?? '').split('\n').filter((line) => line.startsWith(POCKET));
+  return offered(new Set(lines.map((line) => line.slice(POCKET.length))));
+}
 
 const aptGet: Program = async (call) => {
   const { rest, flags } = parseArgs(call.args, ['-o', '-t', '-c', '--option']);
   const [verb = '', ...names] = rest;
   if (verb === 'update') {
-    call.fs.put('/var/lib/apt/lists/archive.ubuntu.com_ubuntu_dists_noble_InRelease', 'Suite: noble\n');
+    const pockets = [...call.kernel.machine.published].map((name) => `${POCKET}${name}\n`);
+    call.fs.put(LISTS, `Suite: noble\n${pockets.join('')}`);
     return 'Hit:1 http://archive.ubuntu.com/ubuntu noble InRelease\nReading package lists...\n';
   }
   if (verb === 'clean' || verb === 'autoclean' || verb === 'check') return '';
+  const simulates = ['-s', '--simulate', '--dry-run', '--just-print'].some((flag) => flags.has(flag));
+  const how = { simulates, changesHeld: flags.has('--allow-change-held-packages') };
+  // A simulation takes no lock.
+  if (simulates) return verb === 'install' ? install(call, names, how) : remove(call, names, how);
   const release = await call.kernel.locks.take(LOCK, 0, call.signal);
   if (release === null)
     return fail(
@@ -31,10 +44,10 @@ const aptGet: Program = async (call) => {
   try {
     switch (verb) {
       case 'install':
-        return await install(call, names, flags.has('-s') || flags.has('--dry-run') || flags.has('--simulate'));
+        return await install(call, names, how);
       case 'remove':
       case 'purge':
-        return remove(call, names);
+        return await remove(call, names, how);
       case 'upgrade':
       case 'dist-upgrade':
         return await install(
@@ -42,10 +55,10 @@ const aptGet: Program = async (call) => {
           [...readStatus(call.fs).values()]
             .filter(
               ({ name, version, status }) =>
-                !status.startsWith('hold') && MIRROR.has(name) && MIRROR.get(name)?.version !== version,
+                !status.startsWith('hold') && (offers(call).get(name)?.version ?? version) !== version,
             )
             .map(({ name }) => name),
-          false,
+          how,
         );
       case 'autoremove':
         return '';
@@ -57,18 +70,29 @@ const aptGet: Program = async (call) => {
   }
 };
 
-export async function install(call: Call, words: readonly string[], simulate: boolean): Promise<ProgramResult> {
+interface How {
+  readonly simulates: boolean;
+  /** `--allow-change-held-packages` */
+  readonly changesHeld: boolean;
+}
+
+export async function install(
+  call: Call,
+  words: readonly string[],
+  { simulates, changesHeld }: How,
+): Promise<ProgramResult> {
+  const archive = offers(call);
   const installed = new Map(readStatus(call.fs));
   const wanted: Package[] = [];
   const add = (word: string): string | null => {
     const [name = '', version] = word.split('=');
-    const offer = MIRROR.get(name);
+    const offer = archive.get(name);
     const present = installed.get(name);
     if (offer === undefined) return present === undefined ? `E: Unable to locate package ${name}` : null;
     if (version !== undefined && version !== offer.version)
       return `E: Version '${version}' for '${name}' was not found`;
     if (present?.version === offer.version && present.status.endsWith(' installed')) return null;
-    if (present?.status.startsWith('hold') === true)
+    if (present?.status.startsWith('hold') === true && !changesHeld)
       return `E: Held packages were changed and -y was used without --allow-change-held-packages.`;
     for (const dependency of offer.depends ?? []) {
       const error = add(dependency);
@@ -81,8 +105,13 @@ export async function install(call: Call, words: readonly string[], simulate: bo
     const error = add(word);
     if (error !== null) return fail(100, error);
   }
-  if (simulate)
-    return wanted.map(({ name, version }) => `Inst ${name} (${version} Ubuntu:24.04/noble [amd64])\n`).join('');
+  if (simulates) {
+    const lines = wanted.map(({ name, version }) => {
+      const old = installed.get(name);
+      return `Inst ${name} ${old === undefined ? '' : `[${old.version}] `}(${version} Ubuntu:24.04/noble [amd64])\n`;
+    });
+    return `NOTE: This is only a simulation!\n${lines.join('')}`;
+  }
   let stdout = `The following NEW packages will be installed:\n  ${wanted.map(({ name }) => name).join(' ')}\n`;
   for (const offer of wanted) {
     await delay(PACKAGE_MS, call.signal);
@@ -113,7 +142,7 @@ export async function install(call: Call, words: readonly string[], simulate: bo
   return stdout;
 }
 
-async function unpack(call: Call, { files = {}, programs = [], kernel, name }: Package): Promise<void> {
+async function unpack(call: Call, { files = {}, programs = [], kernel, modulesOf, name }: Package): Promise<void> {
   const paths: string[] = [];
   const write = (path: string, content: string, mode: number): void => {
     // Configuration files that somebody changed are kept, as with --force-confold.
@@ -126,36 +155,58 @@ async function unpack(call: Call, { files = {}, programs = [], kernel, name }: P
   for (const [path, content] of Object.entries(files))
     write(path, content, content.startsWith('\x7fELF') || content.startsWith('#!') ? 0o755 : 0o644);
   for (const program of programs) write(`/usr/bin/${program}`, `\x7fELF ${program}\n`, 0o755);
-  if (kernel !== undefined) {
-    write(`/boot/vmlinuz-${kernel}`, `\x7fKERNEL ${kernel}\n`, 0o600);
+  if (kernel !== undefined) write(`/boot/vmlinuz-${kernel}`, `\x7fKERNEL ${kernel}\n`, 0o600);
+  if (modulesOf !== undefined) {
     for (const module of KERNEL_MODULES.values())
-      write(`/usr/lib/modules/${kernel}/kernel/${module.file}.zst`, `module ${module.name} ${kernel}\n`, 0o644);
+      write(`/usr/lib/modules/${modulesOf}/kernel/${module.file}.zst`, `module ${module.name} ${modulesOf}\n`, 0o644);
   }
   call.fs.put(`/var/lib/dpkg/info/${name}.list`, paths.map((path) => `${path}\n`).join(''));
 }
 
-function remove(call: Call, names: readonly string[]): ProgramResult {
+/** With whatever depends on them. The kernel that runs is not removed: its prerm asks, and nobody answers. */
+async function remove(call: Call, words: readonly string[], { simulates, changesHeld }: How): Promise<ProgramResult> {
   const installed = new Map(readStatus(call.fs));
-  for (const name of names) {
-    if (!installed.has(name)) continue;
+  const archive = offers(call);
+  const going = words.filter((name) => installed.has(name));
+  const dependsOnOne = ({ name, version }: { readonly name: string; readonly version: string }): boolean => {
+    const offer = archive.get(name);
+    return offer?.version === version && (offer.depends ?? []).some((dependency) => going.includes(dependency));
+  };
+  for (let more = true; more;) {
+    const dependent = [...installed.values()].find((present) => !going.includes(present.name) && dependsOnOne(present));
+    more = dependent !== undefined;
+    if (dependent !== undefined) going.push(dependent.name);
+  }
+  if (!changesHeld && going.some((name) => installed.get(name)?.status.startsWith('hold') === true))
+    return fail(100, `E: Held packages were changed and -y was used without --allow-change-held-packages.`);
+  if (simulates) return going.map((name) => `Purg ${name} [${installed.get(name)?.version ?? ''}]\n`).join('');
+  const kernels = going.flatMap((name) => /^linux-image-(\d.*)$/.exec(name)?.[1] ?? []);
+  if (kernels.includes(call.kernel.parameters.release))
+    return fail(100, `dpkg: error processing package linux-image-${call.kernel.parameters.release} (--purge):`);
+  for (const name of going) {
+    await delay(PACKAGE_MS, call.signal);
     for (const path of (call.fs.text(`/var/lib/dpkg/info/${name}.list`) ?? '')
       .split('\n')
       .filter((line) => line !== ''))
       void call.fs.rm(path, { force: true });
     installed.delete(name);
+    writeStatus(call.fs, installed);
   }
-  writeStatus(call.fs, installed);
-  return names.map((name) => `Removing ${name} ...\n`).join('');
+  // postrm, by the scripts in /etc/kernel/postrm.d
+  for (const release of kernels) await call.run(['update-initramfs', '-d', '-k', release], { stdin: '' });
+  if (kernels.length > 0) await call.run(['update-grub'], { stdin: '' });
+  return going.map((name) => `Removing ${name} ...\n`).join('');
 }
 
 const aptCache: Program = (call) => {
   const [verb, ...names] = call.args.filter((arg) => !arg.startsWith('-'));
   if (verb !== 'policy' && verb !== 'show') return '';
   const installed = readStatus(call.fs);
+  const archive = offers(call);
   return names
     .map(
       (name) =>
-        `${name}:\n  Installed: ${installed.get(name)?.version ?? '(none)'}\n  Candidate: ${MIRROR.get(name)?.version ?? installed.get(name)?.version ?? '(none)'}\n`,
+        `${name}:\n  Installed: ${installed.get(name)?.version ?? '(none)'}\n  Candidate: ${archive.get(name)?.version ?? installed.get(name)?.version ?? '(none)'}\n`,
     )
     .join('');
 };
