@@ -13,6 +13,7 @@ import { commitActivities } from './activities/commit.js';
 import { consoleActivities } from './activities/console.js';
 import { cozystackSteps } from './activities/cozystack.js';
 import { decommissionActivities } from './activities/decommission.js';
+import { kernelUpgradeActivities } from './activities/kernel-upgrade.js';
 import { plannedRebootActivities } from './activities/planned-reboot.js';
 import { stepActivities } from './activities/define-step.js';
 import { isolationSteps } from './activities/gpu-isolation.js';
@@ -108,6 +109,7 @@ export function createActivities({ warn = () => undefined, artifacts, audit }: A
       ...verifyActivities(adapters),
       ...decommissionActivities(adapters),
       ...plannedRebootActivities(adapters),
+      ...kernelUpgradeActivities(adapters),
     }),
     close,
   };

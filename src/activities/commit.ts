@@ -10,18 +10,27 @@ import {
   DEAD_MAN_SCRIPT_PATH,
   DEAD_MAN_UNIT,
   DEAD_MAN_UNIT_PATH,
+  GRUB_CFG,
   GRUB_CUSTOM_CFG,
 } from '../domain/host-layout.js';
 import { ProvisionError } from '../ports/failure.js';
 import { setTimeout as delay } from 'node:timers/promises';
 import { contextOf, reporting, type Adapters, type StepContext, type StepInput } from './define-step.js';
-import { builtImages, unmaskTimers } from './gpu-isolation.js';
+import { builtImages, NOTE_HELD, unmaskTimers } from './gpu-isolation.js';
 import { generatedDefault, setTrialOrder } from './host/boot.js';
 import { CONFIRM_BOOT } from './host/boot-scripts.js';
 import { bootedCopy } from './host/known-good-copy.js';
 import { checkGrubScript } from './host/known-good-default.js';
-import { noteCommitted, noteCommittedAgain, writeLedgerState } from './host/ledger.js';
+import {
+  noteCommitted,
+  noteCommittedAgain,
+  noteUpgraded,
+  readNote,
+  writeLedgerState,
+  writeNote,
+} from './host/ledger.js';
 import { postNotice } from './host/notice.js';
+import { dropPending, imageOf, pendingUpgrade } from './host/pending-upgrade.js';
 import type { RemoteHost } from './host/remote-host.js';
 
 /** The dead-man looks every few seconds; after this long it must have seen the confirmation. */
@@ -40,6 +49,8 @@ export interface CommitActivities {
   'commit.close'(input: CommitInput): Promise<string>;
   /** Instead, on a host that was committed before: files, holds and ledger stay as they are. */
   'commit.close-reboot'(input: CommitInput): Promise<string>;
+  /** The same where a newer kernel was installed: its image and the new grub.cfg are committed too, and it is held. */
+  'commit.close-upgrade'(input: CommitInput): Promise<string>;
 }
 
 export function commitActivities(adapters: Adapters): CommitActivities {
@@ -51,6 +62,7 @@ export function commitActivities(adapters: Adapters): CommitActivities {
     'commit.make-default': activity(makeDefault),
     'commit.close': activity(close),
     'commit.close-reboot': activity(closeReboot),
+    'commit.close-upgrade': activity(closeUpgrade),
   };
 }
 
@@ -92,12 +104,19 @@ async function checkDefault(ctx: StepContext, input: CommitInput): Promise<strin
       `the default entry has "${generated.join(' ')}", proven was "${proven.join(' ')}"`,
     );
   }
-  const built = await builtImages(ctx);
+  const built = await inspectedImages(ctx);
   const hashes = await ctx.host.hashFiles([...built.keys()]);
   for (const [path, hash] of built) {
     if (hashes.get(path) !== hash) throw new ProvisionError('Drifted', `${path} is not the image that was inspected`);
   }
   return `the default entry is ${entry.title}: kernel, image and command line as proven`;
+}
+
+/** By path: those that isolation built, and that of a kernel that is being installed. */
+async function inspectedImages(ctx: StepContext): Promise<ReadonlyMap<string, string>> {
+  const built = await builtImages(ctx);
+  const pending = await pendingUpgrade(ctx.host);
+  return pending === null || pending.image === null ? built : new Map([...built, [imageOf(pending.to), pending.image]]);
 }
 
 const withoutDevice = (path: string): string => path.replace(/^\([^)]*\)/, '');
@@ -132,12 +151,11 @@ async function close(ctx: StepContext): Promise<string> {
   return 'committed';
 }
 
-async function closeReboot(ctx: StepContext, input: CommitInput): Promise<string> {
+type Verified = Pick<CommitInput, 'bootId'>;
+
+async function closeReboot(ctx: StepContext, verified: Verified): Promise<string> {
   const { host } = ctx;
-  const running = await host.bootReading();
-  // A person may choose it at the console, whatever the default is.
-  if (running.bootId !== input.bootId && running.commandLine.split(/\s+/).includes(KNOWN_GOOD_TOKEN))
-    throw new ProvisionError('Drifted', `boot ${running.bootId} runs, known-good; ${input.bootId} was verified`);
+  await assertNotFallenBack(host, verified);
   await removeDeadMan(host, 'commit.close-reboot');
   // It names the run that wrote it, so it has another hash than before.
   await noteCommittedAgain(host, GRUB_CUSTOM_CFG);
@@ -145,7 +163,30 @@ async function closeReboot(ctx: StepContext, input: CommitInput): Promise<string
   return 'the dead-man is removed; every file is as it was committed';
 }
 
-async function removeDeadMan(host: RemoteHost, step: string): Promise<void> {
+/** A person may choose known-good at the console, whatever the default is. */
+async function assertNotFallenBack(host: RemoteHost, { bootId }: Verified): Promise<void> {
+  const running = await host.bootReading();
+  if (running.bootId !== bootId && running.commandLine.split(/\s+/).includes(KNOWN_GOOD_TOKEN))
+    throw new ProvisionError('Drifted', `boot ${running.bootId} runs, known-good; ${bootId} was verified`);
+}
+
+export async function closeUpgrade(ctx: StepContext, verified: Verified): Promise<string> {
+  const { host } = ctx;
+  const pending = await pendingUpgrade(host);
+  if (pending !== null) {
+    await assertNotFallenBack(host, verified);
+    await noteUpgraded(host, [GRUB_CFG, imageOf(pending.to)]);
+    const held = `linux-image-${pending.to}`;
+    await writeNote(host, NOTE_HELD, [...new Set([...((await readNote(host, NOTE_HELD)) ?? []), held])]);
+    await host.change(['apt-mark', 'hold', held]);
+  }
+  await closeReboot(ctx, verified);
+  // Last: until then another attempt does all of it again.
+  await dropPending(host);
+  return 'the new kernel, its image and grub.cfg are committed, and it is held; the dead-man is removed';
+}
+
+export async function removeDeadMan(host: RemoteHost, step: string): Promise<void> {
   if (await host.exists(DEAD_MAN_UNIT_PATH)) await host.change(['systemctl', 'disable', DEAD_MAN_UNIT]);
   for (const path of [DEAD_MAN_UNIT_PATH, DEAD_MAN_SCRIPT_PATH]) await host.removeFile(path, step);
   await host.change(['systemctl', 'daemon-reload']);

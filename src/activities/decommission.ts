@@ -23,7 +23,7 @@ import { publishKnownGoodDefault, verifyKnownGoodDefault } from './host/known-go
 import {
   changedSince,
   isUndoneByIsolation,
-  readCommitted,
+  readIsolated,
   readLedgerState,
   readNote,
   noteOnce,
@@ -70,7 +70,7 @@ async function readPlan(ctx: StepContext): Promise<DecommissionState> {
   const { host, spec } = ctx;
   const ledger = await readLedgerState(host);
   const baseline = await notedBaseline(host);
-  const committed = await readCommitted(host);
+  const committed = await readIsolated(host);
   const running = await readWorkloads(ctx);
   const problems = whyNotGivenBack(
     {

@@ -6,6 +6,7 @@
 import { trialArguments, renderCustomCfg } from '../domain/boot/custom-cfg.js';
 import { renderDeadManScript, renderDeadManUnit } from '../domain/boot/dead-man.js';
 import { LAUNCHER, renderHook, withVfioModules } from '../domain/boot/hook.js';
+import { KERNEL_METAPACKAGES } from '../domain/boot/kernel-upgrade.js';
 import { imageProblems, leftovers, type ImageFacts } from '../domain/boot/initramfs.js';
 import {
   DEAD_MAN_SCRIPT_PATH,
@@ -21,6 +22,7 @@ import {
 import type { FailureType } from '../domain/run/failures.js';
 import { ProvisionError } from '../ports/failure.js';
 import type { PhaseSteps, StepContext, UndoableStepImplementation } from './define-step.js';
+import { readHeld } from './host/apt.js';
 import {
   bootImages,
   generatedDefault,
@@ -56,10 +58,6 @@ import { previewFile } from './host/preview.js';
 
 /** Timers of Ubuntu that install packages and rebuild images behind our back. */
 const APT_TIMERS = ['apt-daily.timer', 'apt-daily-upgrade.timer'];
-/** What pulls a newer kernel in: general availability, `generic-hwe-24.04` and NVIDIA's own flavour. Patterns of dpkg-query. */
-const KERNEL_METAPACKAGES = ['generic', 'nvidia'].flatMap((flavour) =>
-  ['linux', 'linux-image', 'linux-headers'].map((part) => `${part}-${flavour}*`),
-);
 const BUILD_UNIT = 'update-initramfs';
 export const NOTE_HELD = 'held-packages';
 const NOTE_MASKED = 'masked-timers';
@@ -165,7 +163,7 @@ export const isolationSteps = {
         .split('\n')
         .filter((line) => line.endsWith(' installed'))
         .map((line) => line.split(' ')[0] ?? '');
-      const held = new Set((await ctx.host.must(['apt-mark', 'showhold'])).split('\n'));
+      const held = await readHeld(ctx);
       const ours = await noteOnce(
         ctx.host,
         NOTE_HELD,
@@ -183,7 +181,7 @@ export const isolationSteps = {
     },
     verify: async (ctx) => {
       const ours = (await readNote(ctx.host, NOTE_HELD)) ?? [];
-      const held = new Set((await ctx.host.must(['apt-mark', 'showhold'])).split('\n'));
+      const held = await readHeld(ctx);
       const loose = ours.filter((name) => !held.has(name));
       if (loose.length > 0) throw new ProvisionError('StepNotVerified', `not held: ${loose.join(', ')}`);
       for (const timer of (await readNote(ctx.host, NOTE_MASKED)) ?? []) {

@@ -11,6 +11,7 @@ import type { ConsoleActivities } from './console.js';
 import type { DecommissionActivities } from './decommission.js';
 import type { StepActivity, StepInput } from './define-step.js';
 import type { IsolationActivities } from './isolation-state.js';
+import type { KernelUpgradeActivities } from './kernel-upgrade.js';
 import type { PlannedRebootActivities } from './planned-reboot.js';
 import type { RebootActivities } from './reboot.js';
 import type { RestoreActivities } from './restore.js';
@@ -28,6 +29,7 @@ export type AllActivities = StepActivities &
   RebootActivities &
   ConsoleActivities &
   PlannedRebootActivities &
+  KernelUpgradeActivities &
   RestoreActivities &
   CommitActivities &
   IsolationActivities &

@@ -2,10 +2,11 @@
  * The reboot of a host that is provisioned: what stands in its way, and what would be approved.
  * @module
  */
-import type { RebootPlan } from '../domain/boot/plan.js';
+import type { PlannedFile, RebootPlan } from '../domain/boot/plan.js';
 import { trialRunOf } from '../domain/boot/reboot.js';
+import type { Workloads } from '../domain/cluster/workloads.js';
 import type { TruthBaseline } from '../domain/gpu/truth-table.js';
-import { whyNotRebooted } from '../domain/obstacles.js';
+import { whyNotRebooted, type RebootObstacles } from '../domain/obstacles.js';
 import { earlierBootSeconds } from '../domain/preflight/earlier-boots.js';
 import { ProvisionError } from '../ports/failure.js';
 import { contextOf, reporting, type Adapters, type StepContext, type StepInput } from './define-step.js';
@@ -14,7 +15,7 @@ import { lostReboot } from './host/lost-reboot.js';
 import { readCommitted, readLedgerState } from './host/ledger.js';
 import type { RemoteHost } from './host/remote-host.js';
 import { k3sRuns } from './isolation-state.js';
-import { rebootPlan } from './reboot-plan.js';
+import { rebootPlan, type RebootPurpose } from './reboot-plan.js';
 import { readBoot } from './verify.js';
 import { readWorkloads } from './workloads.js';
 
@@ -41,11 +42,33 @@ export function plannedRebootActivities(adapters: Adapters): PlannedRebootActivi
 }
 
 async function readPlan(ctx: StepContext, cordonedAt: string | null): Promise<PlannedReboot> {
+  const found = await readRebootable(ctx, (obstacles) => whyNotRebooted(obstacles));
+  return plannedReboot(ctx, found, {
+    boots: 'proven',
+    files: keptFiles(found),
+    imagesRebuilt: 0,
+    cordonedAt,
+    stays: ['every file as it was committed', 'k3s, Cozystack and its storage'],
+  });
+}
+
+/** A host that is committed, and that nothing stands in the way of. */
+export interface Rebootable {
+  readonly hashes: ReadonlyMap<string, string | null>;
+  readonly baseline: TruthBaseline;
+  readonly running: Workloads;
+}
+
+/** Throws Blocked, with every reason. */
+export async function readRebootable(
+  ctx: StepContext,
+  judge: (found: RebootObstacles) => readonly string[],
+): Promise<Rebootable> {
   const { host, spec } = ctx;
   const { committed, baseline, items } = await readBoot(ctx);
   const hashes = await readCommitted(host);
   const running = await readWorkloads(ctx);
-  const problems = whyNotRebooted({
+  const problems = judge({
     strategy: spec.boot.strategy,
     items,
     committedWithoutHashes: committed && hashes === null ? ((await readLedgerState(host))?.run ?? '') : null,
@@ -55,18 +78,20 @@ async function readPlan(ctx: StepContext, cordonedAt: string | null): Promise<Pl
   });
   if (problems.length > 0 || hashes === null || baseline === null)
     throw new ProvisionError('Blocked', problems.join('; ') || 'the ledger has no baseline of the GPUs', { problems });
-  const plan = await rebootPlan(ctx, {
-    boots: 'proven',
-    files: [...hashes].flatMap(([path, sha256]) =>
-      sha256 === null || isImage(path) ? [] : [{ path, sha256, action: 'kept' as const }],
-    ),
-    imagesRebuilt: 0,
-    diff: '',
-    earlierBootSeconds: await earlierBoots(host),
-    cordonedAt,
-    stays: ['every file as it was committed', 'k3s, Cozystack and its storage'],
-    running,
-  });
+  return { hashes, baseline, running };
+}
+
+/** Files as they were committed, for the plan; images have a list of their own. */
+export const keptFiles = ({ hashes }: Rebootable): readonly PlannedFile[] =>
+  [...hashes].flatMap(([path, sha256]) => (sha256 === null || isImage(path) ? [] : [{ path, sha256, action: 'kept' }]));
+
+export async function plannedReboot(
+  ctx: StepContext,
+  { baseline, running }: Rebootable,
+  purpose: Omit<RebootPurpose, 'running' | 'diff' | 'earlierBootSeconds'>,
+): Promise<PlannedReboot> {
+  const durations = await earlierBoots(ctx.host);
+  const plan = await rebootPlan(ctx, { ...purpose, diff: '', earlierBootSeconds: durations, running });
   return { plan, baseline, k3sRuns: await k3sRuns(ctx) };
 }
 

@@ -21,12 +21,18 @@ import { readDevices } from './host/devices.js';
 import { sha256 } from './host/remote-host.js';
 
 /** What the reboot is for, beside what is the same for every one. */
-type Purpose = Pick<RebootPlan, 'boots' | 'imagesRebuilt' | 'diff' | 'earlierBootSeconds' | 'cordonedAt' | 'stays'> & {
+export type RebootPurpose = Pick<
+  RebootPlan,
+  'boots' | 'imagesRebuilt' | 'diff' | 'earlierBootSeconds' | 'cordonedAt' | 'stays' | 'upgrade'
+> & {
   readonly files: readonly PlannedFile[];
   readonly running: Workloads;
 };
 
-export async function rebootPlan(ctx: StepContext, { files, running, ...purpose }: Purpose): Promise<RebootPlan> {
+export async function rebootPlan(
+  ctx: StepContext,
+  { files, running, upgrade, ...purpose }: RebootPurpose,
+): Promise<RebootPlan> {
   const boot = await ctx.host.bootReading();
   const imagePaths = await bootImages(ctx.host);
   const hashes = await ctx.host.hashFiles(imagePaths);
@@ -52,6 +58,7 @@ export async function rebootPlan(ctx: StepContext, { files, running, ...purpose 
       };
     }),
     workloads: { vms: running.vms, gpuProcesses: running.gpuProcesses, foreignPods: running.foreignPods },
+    ...(upgrade === undefined ? {} : { upgrade }),
   };
   const bmc = await testBmc(ctx);
   const digest = sha256(JSON.stringify(facts));

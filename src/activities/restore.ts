@@ -35,7 +35,7 @@ import {
   archiveLedger,
   changedSince,
   isUndoneByIsolation,
-  readCommitted,
+  readIsolated,
   readLedgerState,
   readOriginal,
 } from './host/ledger.js';
@@ -208,7 +208,7 @@ async function verifyRestored(ctx: StepContext, input: RestoredInput): Promise<R
   const images = entries.filter((e) => isImage(e.path));
   const files = entries.filter((e) => !images.includes(e));
   const expected = files.filter((e) => !(input.customCfgStays === true && e.path === GRUB_CUSTOM_CFG));
-  const regenerated = changedSince(await readCommitted(ctx.host), ledger).includes(GRUB_CFG);
+  const regenerated = changedSince(await readIsolated(ctx.host), ledger).includes(GRUB_CFG);
   const differing = expected.filter((e) => !same(e) && !(regenerated && e.path === GRUB_CFG));
   for (const file of differing) problems.push(`${file.path} is not as before`);
   // Made anew, since somebody had made it anew: what counts is that it has lost what phase 4 added.

@@ -11,11 +11,13 @@ import { bootedKernelPath, COPY, versionsIn } from '../domain/preparation/known-
 import { drift, ok, type VerifyItem } from '../domain/verify.js';
 import { contextOf, reporting, type Adapters, type StepContext, type StepInput } from './define-step.js';
 import { NOTE_HELD, wantedImage } from './gpu-isolation.js';
+import { readHeld } from './host/apt.js';
 import { imagesByKernel, inspectImage, kernelOf } from './host/boot.js';
 import { undamagedCopy } from './host/known-good-copy.js';
 import { lostReboot } from './host/lost-reboot.js';
 import { readCommitted, readLedgerState, readNote, type Committed } from './host/ledger.js';
 import { notedBaseline } from './host/open-ledger.js';
+import { imageOf, pendingUpgrade, type PendingUpgrade } from './host/pending-upgrade.js';
 
 /** Whose the host is, and which boot it runs. What differs between two of these was not still while it was looked at. */
 export interface Holder {
@@ -63,19 +65,30 @@ export async function readBoot(ctx: StepContext): Promise<HostItems> {
     return { committed: false, baseline: null, items: [item] };
   }
   const committed = await readCommitted(ctx.host);
+  const pending = await pendingUpgrade(ctx.host);
   return {
     committed: true,
     baseline: await notedBaseline(ctx.host),
     items: [
       ok('ledger', `run ${ledger.run} committed at ${ledger.at}`),
       await bootEntry(ctx),
-      ...(await committedFiles(ctx, committed)),
+      ...(await committedFiles(ctx, committed, pending === null ? [] : [GRUB_CFG])),
       ...(ctx.spec.boot.strategy === 'direct' ? [] : await knownGood(ctx)),
       await heldKernel(ctx),
-      ...(await laterKernels(ctx, committed)),
+      ...(pending === null ? [] : [unfinishedUpgrade(ctx, pending)]),
+      ...(await laterKernels(ctx, committed, pending === null ? [] : [imageOf(pending.to)])),
     ],
   };
 }
+
+export const UNFINISHED_UPGRADE = 'kernel.unfinished';
+
+const unfinishedUpgrade = ({ spec }: StepContext, { run, to }: PendingUpgrade): VerifyItem =>
+  drift(
+    UNFINISHED_UPGRADE,
+    `the upgrade of run ${run} to kernel ${to} ended before that was proven`,
+    `gpu-provision upgrade-kernel ${spec.name} takes it back, or commits it where it is the default already`,
+  );
 
 async function bootEntry(ctx: StepContext): Promise<VerifyItem> {
   const { commandLine } = await ctx.host.bootReading();
@@ -104,20 +117,25 @@ const FILES: readonly { readonly of: RegExp; readonly remedy: string }[] = [
   },
 ];
 
-async function committedFiles(ctx: StepContext, committed: Committed): Promise<readonly VerifyItem[]> {
+/** @param besides Paths that another item is about. */
+async function committedFiles(
+  ctx: StepContext,
+  committed: Committed,
+  besides: readonly string[],
+): Promise<readonly VerifyItem[]> {
   if (committed === null)
     return [ok('boot.file', 'committed by an older version, which noted no hashes to compare with')];
   const now = await ctx.host.hashFiles([...committed.keys()]);
   const changed = [...committed].filter(([path, hash]) => (now.get(path) ?? null) !== hash);
   const lost = changed.length === 0 ? null : await lostReboot(ctx.host);
   const items = changed
-    .filter(([path]) => lost?.paths.includes(path) !== true)
+    .filter(([path]) => lost?.paths.includes(path) !== true && !besides.includes(path))
     .map(([path, hash]) => {
       const is = now.get(path) ?? null;
       const how = is === null ? 'is gone' : hash === null ? 'is there again' : 'is not as it was committed';
       return drift('boot.file', `${path} ${how}`, FILES.find(({ of }) => of.test(path))?.remedy ?? '');
     });
-  if (lost !== null && items.length < changed.length) {
+  if (lost !== null && changed.some(([path]) => lost.paths.includes(path))) {
     items.push(
       drift(
         'boot.unfinished',
@@ -168,20 +186,27 @@ async function knownGood(ctx: StepContext): Promise<readonly VerifyItem[]> {
 
 async function heldKernel(ctx: StepContext): Promise<VerifyItem> {
   const wanted = (await readNote(ctx.host, NOTE_HELD)) ?? [];
-  const held = new Set((await ctx.host.must(['apt-mark', 'showhold'])).split('\n'));
+  const held = await readHeld(ctx);
   const loose = wanted.filter((name) => !held.has(name));
   if (loose.length === 0) return ok('kernel.held', `${wanted.length} kernel packages are held`);
   return drift(
     'kernel.held',
     `not held: ${loose.join(', ')}; an upgrade would make a kernel the default that never booted`,
-    `apt-mark hold ${loose.join(' ')}`,
+    `apt-mark hold ${loose.join(' ')}; gpu-provision upgrade-kernel ${ctx.spec.name} is the way to a newer kernel`,
   );
 }
 
 /** Kernels without an image that was committed: installed since. */
-async function laterKernels(ctx: StepContext, committed: Committed): Promise<readonly VerifyItem[]> {
+async function laterKernels(
+  ctx: StepContext,
+  committed: Committed,
+  besides: readonly string[],
+): Promise<readonly VerifyItem[]> {
   if (committed === null) return [];
-  const later = (await imagesByKernel(ctx.host)).installed.filter((image) => !committed.has(image));
+  const { installed } = await imagesByKernel(ctx.host);
+  const later = installed.filter((image) => !committed.has(image) && !besides.includes(image));
+  const remedy = (kernel: string): string =>
+    `remove its packages, apt-get purge linux-image-${kernel} linux-modules-${kernel}; gpu-provision upgrade-kernel ${ctx.spec.name} installs it with a way back`;
   const items: VerifyItem[] = [];
   for (const image of later) {
     ctx.heartbeat(image);
@@ -192,12 +217,12 @@ async function laterKernels(ctx: StepContext, committed: Committed): Promise<rea
         ? drift(
             'kernel.later',
             `kernel ${kernel} was installed since, and its image does not isolate the GPUs: ${problems.join('; ')}`,
-            `do not boot it: update-initramfs -u -k ${kernel}, or remove the package`,
+            `do not boot it: ${remedy(kernel)}`,
           )
         : drift(
             'kernel.later',
             `kernel ${kernel} was installed since; its image has the hook, and has never booted`,
-            `it is the default once ${GRUB_CFG} names it: remove the package, or reboot while somebody is at the BMC console`,
+            `it is the default once ${GRUB_CFG} names it: ${remedy(kernel)}`,
           ),
     );
   }

@@ -53,6 +53,10 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'gpu-provision reboot h100-01 --inventory inventory.yaml',
     'gpu-provision reboot h100-01 --detach --reason "CHG-4711"',
   ],
+  'gpu-provision upgrade-kernel': [
+    'gpu-provision upgrade-kernel h100-01 --inventory inventory.yaml',
+    'gpu-provision upgrade-kernel h100-01 --detach --reason "CHG-4711"',
+  ],
   'gpu-provision decommission': [
     'gpu-provision decommission h100-01 --inventory inventory.yaml',
     'gpu-provision decommission h100-01 --detach --reason "CHG-4711"',

@@ -43,6 +43,8 @@ Exit codes: 0 done  1 bug  2 bad input  3 restored  4 needs hands
 
 const DAY_2: Readonly<Record<RunPurpose, string>> = {
   reboot: 'reboot a provisioned server into its proven entry: asks, falls back to known-good, proves it again',
+  'upgrade-kernel':
+    'install a newer kernel beside the one that is proven: asks, boots it once, falls back to known-good, and takes it away again when it fails',
   decommission: 'give the GPUs back to the host: asks, undoes, reboots once',
 };
 
@@ -114,7 +116,7 @@ export function gpuProvision(deps: Deps, done: Done): Command {
     verify,
   );
 
-  for (const purpose of ['reboot', 'decommission'] as const) {
+  for (const purpose of ['reboot', 'upgrade-kernel', 'decommission'] as const) {
     bind(
       server(purpose, DAY_2[purpose])
         .addOption(inventoryOption())

@@ -27,6 +27,7 @@ export function startOptions(input: ProvisionInput, attach: boolean): WorkflowSt
 
 const DAY_2: Readonly<Record<RunPurpose, (input: Day2Input) => string>> = {
   decommission: ({ spec }) => `GPUs: ${spec.gpus.addresses.length} (${spec.gpus.id}) back to the host's own drivers`,
+  'upgrade-kernel': () => 'a newer kernel beside the one that is proven, and one reboot into it',
   reboot: () => 'one reboot into the proven entry, which is proven once more',
 };
 

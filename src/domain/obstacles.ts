@@ -33,12 +33,23 @@ export interface RebootObstacles extends RunningWork {
   readonly unconfirmedTrialOf: string | null;
 }
 
-/** Where the host may be: known-good is one of two entries that have booted, and a lost reboot is what the next one goes on with. */
-const NO_OBSTACLE: readonly string[] = ['boot.entry', 'boot.unfinished'];
+/** Items of `verify` that are no obstacle: for each kind of run, what it goes on with. */
+const GOES_ON_WITH = {
+  /** Known-good is one of two entries that have booted, and a lost reboot is what the next one goes on with. */
+  reboot: ['boot.entry', 'boot.unfinished'],
+  /** Only from the proven entry: a kernel that fails has to be told from one that was none before. */
+  'upgrade-kernel': ['boot.unfinished'],
+} as const satisfies Record<string, readonly string[]>;
 
-export function whyNotRebooted(found: RebootObstacles): readonly string[] {
+/** @param besides Items that the run has an answer to. */
+export function whyNotRebooted(
+  found: RebootObstacles,
+  run: keyof typeof GOES_ON_WITH = 'reboot',
+  besides: readonly string[] = [],
+): readonly string[] {
   const { strategy, items, committedWithoutHashes, unconfirmedTrialOf } = found;
-  const drifted = items.filter(({ id, state }) => state !== 'ok' && !NO_OBSTACLE.includes(id));
+  const known: readonly string[] = [...GOES_ON_WITH[run], ...besides];
+  const drifted = items.filter(({ id, state }) => state !== 'ok' && !known.includes(id));
   return [
     ...(strategy === 'direct'
       ? [

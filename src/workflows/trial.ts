@@ -88,6 +88,7 @@ const MAKE_DEFAULT: CommitStep = { name: 'commit.make-default', summary: 'let th
 const CLOSE = {
   'commit.close': 'remove the dead-man, unmask timers, close the ledger',
   'commit.close-reboot': 'remove the dead-man; files, holds and ledger stay as they were committed',
+  'commit.close-upgrade': 'remove the dead-man; commit and hold the new kernel',
 } as const satisfies Partial<Record<keyof CommitActivities, string>>;
 
 async function take(run: Run, steps: readonly CommitStep[], bootId: string): Promise<void> {

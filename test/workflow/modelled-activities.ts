@@ -272,10 +272,64 @@ function ownActivities(
       body: (input) => {
         if (world.vms.length > 0) throw failure('Blocked', `VMs run here: ${world.vms.join(', ')}`);
         if (!world.committed) throw failure('Blocked', 'ledger: no run has committed anything here');
+        if (world.installing) throw failure('Blocked', 'kernel.unfinished: an upgrade ended before it was proven');
         const plan = { ...world.plan(input), boots: 'proven', imagesRebuilt: 0 };
         return { plan, baseline: FACTS.baseline, k3sRuns: world.k3sWasThere };
       },
     },
+    'commit.close-upgrade': {
+      kind: 'change',
+      body: (input) => {
+        if (input.bootId !== world.bootId && world.entry === 'known-good')
+          throw failure('Drifted', `boot ${world.bootId} runs known-good`);
+        if (world.installing) world.kernels.shift();
+        world.installing = false;
+        return 'closed';
+      },
+    },
+    'upgrade.look': {
+      kind: 'read',
+      body: () => {
+        if (world.vms.length > 0) throw failure('Blocked', `VMs run here: ${world.vms.join(', ')}`);
+        if (!world.committed) throw failure('Blocked', 'ledger: no run has committed anything here');
+        return world.installing ? 'run-0' : null;
+      },
+    },
+    'upgrade.settle-lost': { kind: 'change', body: () => world.removeKernel() },
+    'upgrade.update-lists': { kind: 'unit', body: () => undefined },
+    'upgrade.read-plan': {
+      kind: 'read',
+      body: (input) => {
+        const [from = '', to] = world.kernels;
+        if (to === undefined) throw failure('Blocked', `nothing to upgrade: no kernel is newer than ${from}`);
+        if (world.entry === 'known-good') throw failure('Blocked', 'boot.entry: the host runs the known-good entry');
+        const packages = [{ name: `linux-image-${to}`, version: '6.8.0-62.65' }];
+        const plan = { ...world.plan(input), boots: 'kernel', upgrade: { from, to, packages } };
+        return { plan, baseline: FACTS.baseline, k3sRuns: world.k3sWasThere };
+      },
+    },
+    'upgrade.install': {
+      kind: 'unit',
+      body: () => {
+        world.installing = true;
+        return 'installed';
+      },
+    },
+    'upgrade.inspect': {
+      kind: 'change',
+      body: () => {
+        if (!world.installing) throw failure('StepNotVerified', 'no kernel is installed');
+        return 'as wanted';
+      },
+    },
+    'upgrade.check-kernel': {
+      kind: 'read',
+      body: () => {
+        if (!world.runsNewKernel) throw failure('BootFailed', `kernel ${world.kernels[0]} runs`);
+        return 'runs';
+      },
+    },
+    'upgrade.remove': { kind: 'change', body: () => world.removeKernel() },
     'decommission.read-plan': {
       kind: 'read',
       body: () => {

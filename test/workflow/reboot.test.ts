@@ -1,8 +1,7 @@
-import { Context, heartbeat } from '@temporalio/activity';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Outcome } from '../../src/domain/run/outcomes.js';
 import { serverSpec } from '../support/server-spec.js';
-import { Rig } from './rig.js';
+import { Rig, untilCancelled } from './rig.js';
 import { World, type BootBehaviour } from './world.js';
 
 let rig: Rig | undefined;
@@ -10,14 +9,6 @@ afterEach(async () => {
   await rig?.close();
   rig = undefined;
 });
-
-/** Inside an activity: heartbeats, by which Temporal tells it of a cancel, until one comes. Throws then. */
-async function untilCancelled(): Promise<never> {
-  for (;;) {
-    heartbeat();
-    await Context.current().sleep(20);
-  }
-}
 
 interface Row {
   /** What the machine does with the reboots it is asked for. */

@@ -15,6 +15,8 @@ const STORIES = [
   'needs-hands',
   'decommissioned',
   'rebooted',
+  'upgraded',
+  'upgrade-restored',
 ];
 
 describe('a recorded history', () => {

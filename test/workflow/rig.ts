@@ -3,6 +3,7 @@
  * @module
  */
 import { randomUUID } from 'node:crypto';
+import { Context, heartbeat } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
@@ -213,4 +214,12 @@ async function startWorkers(
     Worker.create({ ...common, taskQueue: watchQueue(site), activities }),
   ]);
   return workers.map((worker) => ({ worker, running: worker.run() }));
+}
+
+/** Inside an activity: heartbeats, by which Temporal tells it of a cancel, until one comes. Throws then. */
+export async function untilCancelled(): Promise<never> {
+  for (;;) {
+    heartbeat();
+    await Context.current().sleep(20);
+  }
 }

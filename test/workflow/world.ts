@@ -101,6 +101,12 @@ export class World {
   powerCycles = 0;
   /** VMs that run on the host. */
   vms: string[] = [];
+  /** The kernel that runs and is proven, and, where the archive has one, the next. */
+  kernels: string[] = ['6.8.0-60-generic', '6.8.0-62-generic'];
+  /** The next is installed, and so what update-grub made the default. */
+  installing = false;
+  /** The running boot is of that kernel. */
+  runsNewKernel = false;
   /** Anything that makes another digest. */
   generation = 0;
   /** Serials of the disks that storage would take; none: the pool is there. */
@@ -213,6 +219,14 @@ export class World {
     return this;
   }
 
+  /** With nothing installed it does nothing. */
+  removeKernel(): string {
+    if (this.runsNewKernel && this.installing)
+      throw failure('RestoreNotVerified', 'the kernel that runs cannot be removed');
+    this.installing = false;
+    return 'removed; as committed';
+  }
+
   decommissionPlan(): DecommissionPlan {
     return {
       bootId: this.bootId,
@@ -240,6 +254,7 @@ export class World {
   powerCut(): void {
     this.newBoot();
     this.entry = this.defaultEntry();
+    this.runsNewKernel = this.installing && this.entry === 'trial';
     this.armed = false;
     this.token = false;
   }
@@ -297,6 +312,7 @@ export class World {
       this.entry = this.ordinaryOnce ? 'default' : 'trial';
       this.token = !this.ordinaryOnce;
     } else this.entry = this.defaultEntry();
+    this.runsNewKernel = this.installing && (this.entry === 'trial' || this.entry === 'generated');
   }
 
   private newBoot(): void {

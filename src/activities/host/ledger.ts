@@ -23,24 +23,40 @@ export function isUndoneByIsolation(entry: LedgerEntry): boolean {
 
 /** What phase 4 left at each path that it owns, `SHA-256 PATH` or `- PATH`: what verification compares with, and giving back goes by. */
 const NOTE_COMMITTED = 'committed-files';
+/**
+ * The same of what a newer kernel left since: its image, and grub.cfg. Kept apart, since giving back takes them for what came since: made
+ * anew without the hook, and never put back as they were when there was no such kernel.
+ */
+const NOTE_UPGRADED = 'upgraded-files';
 
 export async function noteCommitted(host: RemoteHost): Promise<void> {
   const owned = (await host.ledger()).filter(isUndoneByIsolation);
-  await writeCommitted(host, new Map(owned.map(({ path, current }) => [path, current?.sha256 ?? null])));
+  await writeHashes(host, NOTE_COMMITTED, new Map(owned.map(({ path, current }) => [path, current?.sha256 ?? null])));
 }
 
 /** One path anew, where something was committed; the others keep the hashes that they were committed with. */
 export async function noteCommittedAgain(host: RemoteHost, path: string): Promise<void> {
-  const committed = await readCommitted(host);
-  if (committed === null) return;
-  const now = (await host.hashFiles([path])).get(path) ?? null;
-  await writeCommitted(host, new Map([...committed, [path, now]]));
+  const committed = await readIsolated(host);
+  if (committed !== null) await writeHashes(host, NOTE_COMMITTED, await withNow(host, committed, [path]));
 }
 
-function writeCommitted(host: RemoteHost, hashes: ReadonlyMap<string, string | null>): Promise<void> {
+export async function noteUpgraded(host: RemoteHost, paths: readonly string[]): Promise<void> {
+  const known = (await readHashes(host, NOTE_UPGRADED)) ?? new Map<string, string | null>();
+  await writeHashes(host, NOTE_UPGRADED, await withNow(host, known, paths));
+}
+
+async function withNow(
+  host: RemoteHost,
+  known: ReadonlyMap<string, string | null>,
+  paths: readonly string[],
+): Promise<ReadonlyMap<string, string | null>> {
+  return new Map([...known, ...(await host.hashFiles(paths))]);
+}
+
+function writeHashes(host: RemoteHost, note: string, hashes: ReadonlyMap<string, string | null>): Promise<void> {
   return writeNote(
     host,
-    NOTE_COMMITTED,
+    note,
     [...hashes].map(([path, hash]) => `${hash ?? '-'} ${path}`),
   );
 }
@@ -49,7 +65,15 @@ function writeCommitted(host: RemoteHost, hashes: ReadonlyMap<string, string | n
 export type Committed = ReadonlyMap<string, string | null> | null;
 
 export async function readCommitted(host: RemoteHost): Promise<Committed> {
-  const lines = await readNote(host, NOTE_COMMITTED);
+  const isolated = await readIsolated(host);
+  return isolated === null ? null : new Map([...isolated, ...((await readHashes(host, NOTE_UPGRADED)) ?? [])]);
+}
+
+/** As the isolation left it, whatever kernels came since: what giving back goes by. */
+export const readIsolated = (host: RemoteHost): Promise<Committed> => readHashes(host, NOTE_COMMITTED);
+
+async function readHashes(host: RemoteHost, note: string): Promise<Committed> {
+  const lines = await readNote(host, note);
   if (lines === null) return null;
   return new Map(
     lines.map((line) => {
@@ -62,7 +86,7 @@ export async function readCommitted(host: RemoteHost): Promise<Committed> {
 
 /** Paths of phase 4 that are neither as it was committed nor as before: somebody changed them since. Empty where nothing was committed. */
 export async function changedSinceCommit(host: RemoteHost): Promise<readonly string[]> {
-  const committed = await readCommitted(host);
+  const committed = await readIsolated(host);
   // Reading the ledger hashes every image.
   return committed === null ? [] : changedSince(committed, await host.ledger());
 }

@@ -12,15 +12,11 @@ import { ProvisionError } from '../../ports/failure.js';
 import type { StepContext, StepImplementation } from '../define-step.js';
 import { noteOnce } from '../host/ledger.js';
 import { additions } from '../host/preview.js';
+import { install, updateLists } from '../host/apt.js';
 
 const STEP = 'preparation.install-packages';
 /** In the ledger: packages that were not there before. They stay after a failure, and the report lists them. */
 const NOTE_PACKAGES = 'installed-packages';
-/** apt-daily may be at work; a first run over the archive takes minutes. */
-const DPKG_LOCK_SECONDS = 600;
-
-/** Nothing may ask: needrestart would, about services, and debconf, about changed files. */
-const ENVIRONMENT = { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_MODE: 'l', NEEDRESTART_SUSPEND: '1' };
 
 async function wanted(ctx: StepContext): Promise<readonly string[]> {
   return wantedPackages((await ctx.host.must(['uname', '-r'])).trim()).map((found) => found.name);
@@ -34,15 +30,6 @@ export async function missingPackages(ctx: StepContext): Promise<readonly string
   const installed = installedPackages(result.stdout);
   return names.filter((name) => !installed.has(name));
 }
-
-/** With a mirror only the mirror: at such a site the public archive cannot be reached. */
-const aptOptions = (ctx: StepContext): readonly string[] => [
-  '-o',
-  `DPkg::Lock::Timeout=${DPKG_LOCK_SECONDS}`,
-  ...(ctx.spec.mirrors.apt === null
-    ? []
-    : ['-o', `Dir::Etc::SourceList=${APT_MIRROR_LIST}`, '-o', 'Dir::Etc::SourceParts=-']),
-];
 
 const done = async (ctx: StepContext): Promise<{ summary: string }> => ({
   summary: `${(await wanted(ctx)).length} packages are installed`,
@@ -62,24 +49,9 @@ export const installPackages: StepImplementation = {
     if (spec.mirrors.apt !== null)
       await host.writeFile({ path: APT_MIRROR_LIST, content: renderAptMirror(spec.mirrors.apt), mode: '644' }, STEP);
     ctx.heartbeat('apt-get update');
-    await host.mustUnit(`${STEP}-update`, ['apt-get', 'update', ...aptOptions(ctx)], ENVIRONMENT);
+    await updateLists(ctx, STEP);
     ctx.heartbeat(`apt-get install ${names.join(' ')}`);
-    await host.mustUnit(
-      STEP,
-      [
-        'apt-get',
-        'install',
-        '--yes',
-        '--no-install-recommends',
-        // Rather fail than take something away that somebody needs.
-        '--no-remove',
-        ...aptOptions(ctx),
-        '-o',
-        'Dpkg::Options::=--force-confold',
-        ...names,
-      ],
-      ENVIRONMENT,
-    );
+    await install(ctx, STEP, names);
   },
   verify: async (ctx) => {
     const still = await missingPackages(ctx);

@@ -48,6 +48,8 @@ type Effect = readonly [label: string, text: string];
 
 const OF_DAY_2: Readonly<Record<RunPurpose, string>> = {
   decommission: 'nothing: before the approval the GPUs stay isolated, after it they are given back to the end',
+  'upgrade-kernel':
+    'before the approval nothing is changed; after it the new kernel, until it is the default: it is removed, and the host booted into the entry that was proven',
   reboot:
     'nothing: before the approval nothing is changed, after it the reboot goes to its end; only a run that is parked ends, with the host as it is',
 };

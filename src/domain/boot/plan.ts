@@ -3,6 +3,7 @@
  * @module
  */
 import type { PciAddress } from '../spec.js';
+import { pinned, type KernelUpgrade } from './kernel-upgrade.js';
 
 export interface PlannedFile {
   readonly path: string;
@@ -43,6 +44,8 @@ export interface RebootPlanFacts {
     readonly gpuProcesses: readonly string[];
     readonly foreignPods: readonly string[];
   };
+  /** The kernel that is installed first; left out where none is. */
+  readonly upgrade?: KernelUpgrade;
 }
 
 export interface RebootPlan extends RebootPlanFacts {
@@ -50,8 +53,8 @@ export interface RebootPlan extends RebootPlanFacts {
   readonly digest: string;
   /** Complete SHA-256. */
   readonly sha256: string;
-  /** `proven`: what is booted was proven and committed before; left out for an image that has not booted yet. */
-  readonly boots?: 'proven';
+  /** `proven`: what is booted was proven and committed before; `kernel`: a kernel beside it; left out for an image that is staged already. */
+  readonly boots?: 'proven' | 'kernel';
   readonly imagesRebuilt: number;
   /** Unified diff of the generated grub.cfg and the files, at most 6,000 characters, with a note when cut. */
   readonly diff: string;
@@ -77,6 +80,7 @@ export function planDifference(before: RebootPlanFacts, now: RebootPlanFacts): s
   if (before.kernel !== now.kernel) parts.push(`the kernel changed from ${before.kernel} to ${now.kernel}`);
   if (before.defaultEntry !== now.defaultEntry) parts.push(`the default entry changed to ${now.defaultEntry}`);
   if (before.commandLine.next !== now.commandLine.next) parts.push('the command line changed');
+  parts.push(...changedPackages(before, now));
   parts.push(...changedPaths(before.files, now.files), ...changedPaths(before.images, now.images));
   for (const device of now.devices) {
     const was = before.devices.find((d) => d.address === device.address);
@@ -89,6 +93,12 @@ export function planDifference(before: RebootPlanFacts, now: RebootPlanFacts): s
     if (stopped.length > 0) parts.push(`stopped: ${stopped.join(', ')}`);
   }
   return parts.length === 0 ? 'the staged state changed' : parts.slice(0, 5).join('; ');
+}
+
+function changedPackages(before: RebootPlanFacts, now: RebootPlanFacts): string[] {
+  const [was, is] = [before, now].map(({ upgrade }) => pinned(upgrade?.packages ?? []));
+  const changed = is?.filter((name) => was?.includes(name) !== true) ?? [];
+  return changed.length === 0 ? [] : [`apt would install ${changed.join(', ')}`];
 }
 
 function changedPaths(

@@ -24,6 +24,8 @@ export const DAY_2_WORKFLOW_TYPES = {
   decommission: 'decommissionServer',
   /** Into the entry that was proven, which is proven once more. */
   reboot: 'rebootServer',
+  /** A newer kernel, proven before it is the default. */
+  'upgrade-kernel': 'upgradeKernel',
 } as const;
 
 /** Reads what runs have made and answers with a VerifyReport; changes nothing. Argument: one VerifyInput. */

@@ -8,7 +8,7 @@ import { workflowId, type RunStatus } from '../run/messages.js';
 import { OUTCOMES } from '../run/outcomes.js';
 import { phaseOf } from '../run/phases.js';
 import { PAST } from '../run/questions.js';
-import { enteredBy } from './boot-state.js';
+import { entersWhatIsProven, enteredBy } from './boot-state.js';
 import { wrap } from './layout.js';
 import { plain } from './plain.js';
 import { renderEnding } from './summary.js';
@@ -82,10 +82,10 @@ function digestOf({ question, decisions, plan }: RunStatus, moment: Moment): str
   return (about === undefined || about === null ? plan?.digest : about.digest) || null;
 }
 
-/** After a planned reboot has failed, those that the approval allowed besides lead on or back. */
+/** After a reboot of a provisioned server has failed, those that the approval allowed besides lead on or back. */
 function whatFor(status: RunStatus): string {
   if (status.reboot?.purpose !== 'undo') return `into ${enteredBy(status)}`;
-  return status.purpose === 'reboot' ? 'of those allowed besides' : 'to end an undo';
+  return entersWhatIsProven(status) ? 'of those allowed besides' : 'to end an undo';
 }
 
 const WORDS: Readonly<Record<Moment, Words>> = {

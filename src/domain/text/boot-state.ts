@@ -29,7 +29,11 @@ export function isUndoing(status: RunStatus): boolean {
 
 /** What a forward reboot enters. */
 export const enteredBy = ({ purpose }: Pick<RunStatus, 'purpose'>): string =>
-  purpose === 'reboot' ? 'the proven entry' : 'the new image';
+  purpose === 'reboot' ? 'the proven entry' : purpose === 'upgrade-kernel' ? 'the new kernel' : 'the new image';
+
+/** Runs over a server that is isolated and stays so: their way back is an entry that was proven, not the host's own default. */
+export const entersWhatIsProven = ({ purpose }: Pick<RunStatus, 'purpose'>): boolean =>
+  purpose === 'reboot' || purpose === 'upgrade-kernel';
 
 /** For a forward reboot that did not end in the trial. */
 const FAILED: Readonly<Partial<Record<BootOutcomeKind, string>>> = {

@@ -2,6 +2,7 @@
  * What a person reads before a decision. The same text is shown in `watch` and in Temporal's current details.
  * @module
  */
+import { pinned } from '../boot/kernel-upgrade.js';
 import type { PlannedDevice, RebootPlan } from '../boot/plan.js';
 import { type Choice, type OpenQuestion, QUESTION_RULES } from '../run/questions.js';
 import { count, driverMoves, gpuName, list } from './words.js';
@@ -33,6 +34,7 @@ export function renderGate(plan: RebootPlan, question: OpenQuestion, options: Ga
     ...rule(`GATE ${question.id}  digest ${question.digest}   ${deadline(question, options.now)}`, width),
     ...box(['WHAT'], what(plan, server), width),
     ...box(['CHANGES'], changes(plan), width, keys ? '[d] diff, with hashes' : ''),
+    ...(plan.upgrade === undefined ? [] : box(['INSTALLS'], pinned(plan.upgrade.packages).join(' '), width)),
     ...box(['GPUS'], gpus(plan.devices), width),
     ...box(['STOPS'], stops(plan), width),
     ...box(['DOWN'], down(plan), width),
@@ -40,7 +42,7 @@ export function renderGate(plan: RebootPlan, question: OpenQuestion, options: Ga
     ...box(['ALLOWS'], allows(plan), width),
     ...box(
       ['STAYS'],
-      `${plan.boots === 'proven' ? '' : 'after undo: '}${plan.stays.length === 0 ? 'nothing' : plan.stays.join('; ')}`,
+      `${plan.boots === undefined ? 'after undo: ' : ''}${plan.stays.length === 0 ? 'nothing' : plan.stays.join('; ')}`,
       width,
     ),
     ...plan.warnings.flatMap((warning) => box(['WARNS'], warning, width)),
@@ -94,6 +96,8 @@ function what(plan: RebootPlan, server: GateServer): string {
   const who = `${server.name} (serial ${server.serial}, ${server.address})`;
   if (plan.boots === 'proven')
     return `${who} reboots into the entry that was proven. Known-good is the default until it is proven again.`;
+  if (plan.upgrade !== undefined)
+    return `${who} installs kernel ${plan.upgrade.to} beside ${plan.upgrade.from} and boots it once. Known-good is the default until it is proven.`;
   return plan.strategy === 'direct'
     ? `${who} reboots into a NEW image as its default entry. Strategy direct: there is no known-good entry.`
     : `${who} boots a NEW image once. Default entry unchanged.`;
@@ -104,6 +108,10 @@ function changes(plan: RebootPlan): string {
   const changed = plan.files.filter((f) => f.action === 'changed').length;
   if (plan.boots === 'proven')
     return `no file and no image: ${count(plan.files.length, 'file')}, ${count(plan.images.length, 'image')} as committed`;
+  if (plan.upgrade !== undefined) {
+    const kept = plan.files.filter((f) => f.action === 'kept').length;
+    return `${count(plan.upgrade.packages.length, 'new package')}, 1 new image, a new grub.cfg; ${count(kept, 'file')}, ${count(plan.images.length, 'image')} as committed; ${commandLineChange(plan.commandLine.now, plan.commandLine.next)}`;
+  }
   const parts = [
     fresh > 0 ? count(fresh, 'new file') : null,
     changed > 0 ? count(changed, 'changed file') : null,
@@ -160,13 +168,25 @@ function down(plan: RebootPlan): string {
   return `about ${minutes(usual)} (earlier boots ${range}); ${alarm}`;
 }
 
+const NEXT_BOOT: Readonly<Record<NonNullable<RebootPlan['boots']> | 'staged', string>> = {
+  proven: 'known-good, with the GPUs on their native drivers, and you are asked',
+  kernel:
+    'known-good, with the GPUs on their native drivers; there the new kernel is removed, and the entry that was proven is booted as it was',
+  staged: 'the one that runs now',
+};
+const MORE_REBOOTS: typeof NEXT_BOOT = {
+  proven: 'to known-good, or for another try',
+  kernel: 'to known-good, and back into the entry that was proven',
+  staged: 'for undo only',
+};
+
 function fails(plan: RebootPlan): string {
   const bmc =
     plan.bmc.kind === 'none'
       ? 'else somebody must power-cycle it at the machine (no BMC)'
       : `else by one BMC power cycle (BMC ${plan.bmc.tested ? 'tested' : 'NOT tested'})`;
   return (
-    `hangs, panics, loses its network, or the worker dies: the next boot is ${plan.boots === 'proven' ? 'known-good, with the GPUs on their native drivers, and you are asked' : 'the one that runs now'}. ` +
+    `hangs, panics, loses its network, or the worker dies: the next boot is ${NEXT_BOOT[plan.boots ?? 'staged']}. ` +
     `By itself within ${minutes(plan.deadManSeconds)} of booting, ${bmc}.`
   );
 }
@@ -184,8 +204,7 @@ function failsDirect(plan: RebootPlan): string {
 
 function allows(plan: RebootPlan): string {
   const { reboots, powerCycles } = plan.allows;
-  const forWhat = plan.boots === 'proven' ? 'to known-good, or for another try' : 'for undo only';
-  return `${forWhat}: ${count(reboots, 'more reboot')}, ${count(powerCycles, 'power cycle')}. Runs at once.`;
+  return `${MORE_REBOOTS[plan.boots ?? 'staged']}: ${count(reboots, 'more reboot')}, ${count(powerCycles, 'power cycle')}. Runs at once.`;
 }
 
 /** `+- text -----`; a text that is too long goes on in a line of its own. */

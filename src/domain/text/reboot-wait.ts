@@ -3,7 +3,7 @@
  * @module
  */
 import { UNDO_ALLOWANCE } from '../boot/plan.js';
-import type { RebootStatus, RungStatus, RunStatus } from '../run/messages.js';
+import type { RebootStatus, RungStatus, RunPurpose, RunStatus } from '../run/messages.js';
 import { trialFailed } from './boot-state.js';
 import { hang, packed } from './layout.js';
 import { clock, minuteOf, minutes, secondsBetween, stopwatch } from './times.js';
@@ -36,10 +36,14 @@ export function renderUndo(status: RunStatus, width: number): string[] {
   const images = plan === null ? 'the images' : count(plan.imagesRebuilt, 'image');
   const allowed = plan?.allows.reboots ?? UNDO_ALLOWANCE.reboots;
   const used = `(${counts.undoReboots} of ${allowed} used)`;
-  const next =
-    status.purpose === 'reboot'
-      ? `into known-good without your help, 1 reboot if a boot runs that is not proven ${used}; then you are asked`
-      : `undo without your help: remove hook, restore ${images}, 1 reboot if a changed boot runs ${used}`;
+  const undo = `undo without your help: remove hook, restore ${images}, 1 reboot if a changed boot runs ${used}`;
+  const intoKnownGood = `into known-good without your help, 1 reboot if a boot runs that is not proven ${used}`;
+  const after: Readonly<Record<RunPurpose, string>> = {
+    reboot: `${intoKnownGood}; then you are asked`,
+    'upgrade-kernel': `${intoKnownGood}; then kernel ${plan?.upgrade?.to ?? ''} is removed, and 1 reboot into the entry that was proven`,
+    decommission: undo,
+  };
+  const next = status.purpose === undefined ? undo : after[status.purpose];
   return [
     ...entry('why', why ?? '', width, '      '),
     ...entry('next', next, width, '      '),

@@ -126,6 +126,11 @@ const ENDINGS: Readonly<Record<Outcome, Ending>> = {
     figures: (s) => [elapsed(s), rebootFigures(s)],
     rows: [findings, decisions, say('next', (s) => `compare everything else: gpu-provision verify ${s.server}`)],
   },
+  upgraded: {
+    title: 'UPGRADED',
+    figures: (s) => [elapsed(s), rebootFigures(s)],
+    rows: [findings, decisions, say('next', (s) => `compare everything else: gpu-provision verify ${s.server}`)],
+  },
   restored: {
     title: 'RESTORED',
     figures: (s) => [elapsed(s), rebootFigures(s)],

@@ -106,7 +106,10 @@ export function byVersion(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true });
 }
 
-export const runningImage = ({ identity, boot }: HostFacts): { readonly initrd: number; readonly kernel: number } => ({
+export const runningImage = ({
+  identity,
+  boot,
+}: Pick<HostFacts, 'identity' | 'boot'>): { readonly initrd: number; readonly kernel: number } => ({
   initrd: boot.images.find((image) => image.kernel === identity.kernel)?.bytes ?? 0,
   kernel: boot.kernels[identity.kernel ?? ''] ?? 0,
 });

@@ -18,7 +18,10 @@ const BOOT_COPIES = 3;
 /** A boot may take half as long again as the longest one before. */
 const BOOT_MARGIN = 1.5;
 
-const SIZES: readonly { readonly dir: SpaceDir; readonly id: string; readonly need: (facts: HostFacts) => number }[] = [
+/** What the space that images take is judged by. */
+type SizeFacts = Pick<HostFacts, 'identity' | 'boot' | 'system'>;
+
+const SIZES: readonly { readonly dir: SpaceDir; readonly id: string; readonly need: (facts: SizeFacts) => number }[] = [
   {
     dir: '/boot',
     id: 'space.boot',
@@ -31,26 +34,34 @@ const SIZES: readonly { readonly dir: SpaceDir; readonly id: string; readonly ne
 const size = (bytes: number): string =>
   bytes >= GIB ? `${(bytes / GIB).toFixed(1)} GiB` : `${Math.ceil(bytes / MIB)} MiB`;
 
-const spaceChecks = SIZES.map(({ dir, id, need }): Check => ({
-  id,
+function spaceFinding({ dir, need }: (typeof SIZES)[number], facts: SizeFacts): Finding {
+  const found = facts.system.space[dir];
+  if (found === null) return bad(`the space in ${dir} cannot be read`);
+  const wanted = need(facts);
+  const evidence = { bytes: found.bytes, inodes: found.inodes };
+  if (found.bytes < wanted) return bad(`${dir} has ${size(found.bytes)} free, needed are ${size(wanted)}`, evidence);
+  if (found.inodes !== null && found.inodes < (dir === '/boot' ? FREE_BOOT_INODES : FREE_INODES))
+    return bad(`${dir} has only ${found.inodes} inodes free`, evidence);
+  // mkinitramfs runs scripts from there.
+  if (dir === '/var/tmp' && found.mountOptions.includes('noexec')) return bad(`${dir} is mounted noexec`, evidence);
+  return good(`${dir} has ${size(found.bytes)} free`, evidence);
+}
+
+const spaceChecks = SIZES.map((row): Check => ({
+  id: row.id,
   fails: 'block',
-  evaluate: (facts) => {
-    const found = facts.system.space[dir];
-    if (found === null) return bad(`the space in ${dir} cannot be read`);
-    const wanted = need(facts);
-    const evidence = { bytes: found.bytes, inodes: found.inodes };
-    if (found.bytes < wanted) return bad(`${dir} has ${size(found.bytes)} free, needed are ${size(wanted)}`, evidence);
-    if (found.inodes !== null && found.inodes < (dir === '/boot' ? FREE_BOOT_INODES : FREE_INODES))
-      return bad(`${dir} has only ${found.inodes} inodes free`, evidence);
-    // mkinitramfs runs scripts from there.
-    if (dir === '/var/tmp' && found.mountOptions.includes('noexec')) return bad(`${dir} is mounted noexec`, evidence);
-    return good(`${dir} has ${size(found.bytes)} free`, evidence);
-  },
+  evaluate: (facts) => spaceFinding(row, facts),
   remedy:
-    dir === '/boot'
+    row.dir === '/boot'
       ? 'apt-get autoremove --purge removes old kernels'
-      : `free space in ${dir}, or mount a larger file system there`,
+      : `free space in ${row.dir}, or mount a larger file system there`,
 }));
+
+/** Where one more image is built, and kept. Empty where it fits. */
+export const noRoomForAnImage = (facts: SizeFacts): readonly string[] =>
+  SIZES.filter(({ dir }) => dir !== '/var/lib')
+    .map((row) => spaceFinding(row, facts))
+    .flatMap(({ ok, text }) => (ok ? [] : [text]));
 
 const none = (
   items: readonly string[] | null,
