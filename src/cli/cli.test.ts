@@ -140,7 +140,7 @@ describe('set-current-version', () => {
 describe('verify', () => {
   const cases = [
     { report: asProvisioned, exit: 0, says: 'AS PROVISIONED  h100-01' },
-    { report: drifted, exit: 10, says: 'do not boot it: update-initramfs -u -k 6.8.0-62-generic' },
+    { report: drifted, exit: 10, says: 'apt-get purge linux-image-6.8.0-62-generic' },
     { report: heldByRun, exit: 9, says: 'run 0197c1d2-5d1e holds the host' },
   ];
 
@@ -191,6 +191,21 @@ describe('reboot', () => {
     expect(client.day2).toMatchObject([{ purpose: 'reboot', input: { spec: { name: 'h100-01' }, reason: 'CHG-9' } }]);
     expect(io.err()).toContain('started: provision/h100-01 run-1');
     expect(io.out()).toContain('REBOOTED  h100-01');
+  });
+});
+
+describe('upgrade-kernel', () => {
+  const ROWS = [
+    { ending: 'upgraded', exit: 0, says: 'UPGRADED  h100-01' },
+    { ending: 'upgrade-restored', exit: 3, says: 'RESTORED  h100-01' },
+  ] as const;
+  it.each(ROWS)('starts a run whose exit code is that of its outcome: $ending', async ({ ending, exit, says }) => {
+    const [status, workflow] = endings[ending]!;
+    const views = [view(status, at('16:10:00'), { workflow })];
+    const ended = await cli('gpu-provision upgrade-kernel h100-01 --reason CHG-9', { views });
+    expect(ended.exit).toBe(exit);
+    expect(ended.client.day2).toMatchObject([{ purpose: 'upgrade-kernel', input: { reason: 'CHG-9' } }]);
+    expect(ended.io.out()).toContain(says);
   });
 });
 
@@ -252,7 +267,11 @@ describe('start', () => {
   it.each(Object.keys(endings))('stays until the run is over and exits with its code: %s', async (name) => {
     const { exit, io, client } = await cli(START, ended(name));
     expect(exit).toBe(OUTCOMES[endings[name]![0].outcome!].exit);
-    expect(io.out()).toMatch(new RegExp(`^${name.toUpperCase().replace('-', ' ')} {2}h100-01 .* exit ${exit}\n`, 's'));
+    const title = name
+      .replace(/^upgrade-/, '')
+      .toUpperCase()
+      .replace('-', ' ');
+    expect(io.out()).toMatch(new RegExp(`^${title} {2}h100-01 .* exit ${exit}\n`, 's'));
     expect(client.closed).toBe(true);
   });
 

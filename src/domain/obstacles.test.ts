@@ -38,4 +38,14 @@ describe('what stands in the way of a reboot', () => {
     expect(whyNotRebooted(clear)).toEqual([]);
     expect(whyNotRebooted({ ...clear, items })).toEqual([]);
   });
+
+  it('of an upgrade of the kernel is known-good too, but not what it has an answer to', () => {
+    const items = [drift('boot.unfinished', 'run-3', 'reboot'), drift('kernel.unfinished', 'run-4', 'upgrade-kernel')];
+    const entry = drift('boot.entry', 'the host runs the known-good entry', 'reboot');
+    expect(whyNotRebooted({ ...clear, items: [entry] }, 'upgrade-kernel')).toEqual([
+      'boot.entry: the host runs the known-good entry. reboot',
+    ]);
+    expect(whyNotRebooted({ ...clear, items }, 'upgrade-kernel')).toHaveLength(1);
+    expect(whyNotRebooted({ ...clear, items }, 'upgrade-kernel', ['kernel.unfinished'])).toEqual([]);
+  });
 });

@@ -72,6 +72,26 @@ export const provenPlan: RebootPlan = {
   stays: ['every file as it was committed', 'k3s, Cozystack and its storage'],
 };
 
+/** Of a host that is provisioned, with a newer kernel in the archive. */
+export const kernelPlan: RebootPlan = {
+  ...provenPlan,
+  boots: 'kernel',
+  files: [...provenPlan.files, { path: '/boot/grub/grub.cfg', sha256: '5d'.repeat(32), action: 'changed' }],
+  imagesRebuilt: 1,
+  stays: [
+    'kernel 6.8.0-60-generic with its modules, its image and its metapackages, held',
+    'k3s, Cozystack and its storage',
+  ],
+  upgrade: {
+    from: '6.8.0-60-generic',
+    to: '6.8.0-62-generic',
+    packages: [
+      'headers-6.8.0-62',
+      ...['headers', 'image', 'modules', 'modules-extra'].map((part) => `${part}-6.8.0-62-generic`),
+    ].map((name) => ({ name: `linux-${name}`, version: '6.8.0-62.65' })),
+  },
+};
+
 /** As preflight found the host. */
 export const baseline: TruthBaseline = {
   linkWidths: Object.fromEntries(plan.devices.map(({ address }) => [address, 16])),
@@ -307,6 +327,43 @@ export const endings: Readonly<Record<string, readonly [RunStatus, WorkflowState
       ],
     }),
     'completed',
+  ],
+  upgraded: [
+    run({
+      ...ended,
+      purpose: 'upgrade-kernel',
+      outcome: 'upgraded',
+      decisions: [approval],
+      counts: rebooting,
+      plan: kernelPlan,
+      phases: phases({ name: 'gpu-isolation', state: 'done', summary: '8/8 vfio-pci, checked twice' }),
+      findings: [
+        {
+          area: 'host',
+          text: '8 GPUs on vfio-pci, checked twice; kernel 6.8.0-62-generic runs and is the default, 6.8.0-60-generic is what known-good boots',
+        },
+      ],
+    }),
+    'completed',
+  ],
+  'upgrade-restored': [
+    run({
+      ...ended,
+      purpose: 'upgrade-kernel',
+      outcome: 'restored',
+      decisions: [approval],
+      counts: { forwardReboots: 1, undoReboots: 1, powerCycles: 0 },
+      plan: kernelPlan,
+      phases: phases({ name: 'gpu-isolation', state: 'undone', summary: 'reboot 1: fell-back', seconds: 4_000 }),
+      failure: { type: 'BootFailed', message: 'reboot 1: fell-back. boot 9c1e', phase: 'gpu-isolation', step: null },
+      findings: [
+        {
+          area: 'host',
+          text: '8 GPUs on vfio-pci, checked twice; the proven entry is the default; every file as committed',
+        },
+      ],
+    }),
+    'failed',
   ],
   restored: [
     run({

@@ -30,7 +30,7 @@ export const drifted: VerifyReport = {
     drift(
       'kernel.later',
       'kernel 6.8.0-62-generic was installed since, and its image does not isolate the GPUs: vfio-pci-override is not in the image',
-      'do not boot it: update-initramfs -u -k 6.8.0-62-generic, or remove the package',
+      'do not boot it: remove its packages, apt-get purge linux-image-6.8.0-62-generic linux-modules-6.8.0-62-generic; gpu-provision upgrade-kernel h100-01 installs it with a way back',
     ),
     drift('device', '0000:87:00.0: driver is nvidia, expected vfio-pci', 'keep new VMs off the node'),
     {

@@ -13,12 +13,21 @@ const AWAY_SECONDS = 300;
 
 const STEPS = PHASES.flatMap(({ name }) => stepsOf(name));
 /** What a run of all phases never does: it verifies no phase that was left out, undoes no step without an undo, tells nobody and records nothing. */
-const NEVER = new Set([
+const NEVER: ReadonlySet<string> = new Set([
   'reboot.disarm',
   'announce',
   'audit.append',
   'reboot.read-plan',
   'commit.close-reboot',
+  'commit.close-upgrade',
+  'upgrade.look',
+  'upgrade.settle-lost',
+  'upgrade.update-lists',
+  'upgrade.read-plan',
+  'upgrade.install',
+  'upgrade.inspect',
+  'upgrade.check-kernel',
+  'upgrade.remove',
   'decommission.read-plan',
   'decommission.withdraw-gpus',
   'decommission.begin',

@@ -46,7 +46,11 @@ export function renderGate(plan: RebootPlan, question: OpenQuestion, options: Ga
       width,
     ),
     ...plan.warnings.flatMap((warning) => box(['WARNS'], warning, width)),
-    ...box(['VOID IF'], 'boot id, kernel, staged files, default entry or workloads change before the reboot', width),
+    ...box(
+      ['VOID IF'],
+      `boot id, kernel, ${plan.upgrade === undefined ? 'staged files' : 'packages, files'}, default entry or workloads change before the reboot`,
+      width,
+    ),
     ...rule(keys ? '[a]pprove  [r]eject  [d]iff  [q] leave (the run goes on)' : '', width),
   ];
   const { id: gate, digest } = question;

@@ -15,6 +15,7 @@ import {
   output,
   phases,
   plan,
+  kernelPlan,
   provenPlan,
   question,
   run,
@@ -117,6 +118,10 @@ const rebootFellBack = run({
   phases: phases({ name: 'gpu-isolation', state: 'running', summary: 'into a safe boot: reboot 1: fell-back' }),
 });
 
+const upgrading = run({ ...rebooting, purpose: 'upgrade-kernel', plan: kernelPlan });
+
+const upgradeFellBack = run({ ...rebootFellBack, purpose: 'upgrade-kernel', plan: kernelPlan });
+
 const parked = run({
   phases: phases({
     name: 'cozystack',
@@ -169,6 +174,8 @@ const SCREENS: Readonly<Record<string, Render>> = {
   'watch-decommission': watch(givingBack, '14:32:07'),
   'watch-reboot': watch(rebooting, '14:32:07'),
   'watch-reboot-fell-back': watch(rebootFellBack, '15:23:57'),
+  'watch-upgrade': watch(upgrading, '14:32:07'),
+  'watch-upgrade-fell-back': watch(upgradeFellBack, '15:23:57'),
   'watch-parked': watch(parked, '15:40:00'),
   'watch-no-worker': watch(waiting, '14:58:13', { contact: noWorker(since), statusAt: since }),
   'watch-never-seen': watch(null, '14:58:13', { contact: noWorker(null) }),
