@@ -178,13 +178,17 @@ async function enter(run: Run, attempts: Attempts): Promise<string> {
 const makeSafe = (run: Run, attempts: Attempts): Promise<void> => withHands(run, () => attemptSafety(run, attempts));
 
 /** Until it succeeds: between two times a person looks at the host. */
-export async function withHands(run: Run, body: () => Promise<void>): Promise<void> {
+export async function withHands(
+  run: Run,
+  body: () => Promise<void>,
+  instructions: () => Parameters<typeof needsHands>[2] = () => intoKnownGood,
+): Promise<void> {
   for (;;) {
     try {
       return await body();
     } catch (error) {
       rethrowBug(error);
-      await needsHands(run, error, intoKnownGood);
+      await needsHands(run, error, instructions());
     }
   }
 }

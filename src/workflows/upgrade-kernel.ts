@@ -25,6 +25,7 @@ import {
   withHands,
   type Attempts,
 } from './proven-reboot.js';
+import { intoKnownGood, resumeCommand } from './restore-host.js';
 import { Run } from './run.js';
 import { commit, confirm, prove } from './trial.js';
 
@@ -132,23 +133,37 @@ async function take(
 /** First into a boot that has booted before, then without the kernel, and last into the entry that was proven, as a reboot is made. */
 async function takeBack(run: Run, attempts: Attempts, kernel: KernelUpgrade): Promise<void> {
   const { site, failure } = run;
-  await CancellationScope.nonCancellable(() =>
-    withHands(run, async () => {
-      await attemptSafety(run, attempts);
-      const summary = `remove kernel ${kernel.to}; every file as committed`;
-      const said = await call('upgrade.remove', run.step, { site, policy: 'undo', summary });
-      run.compensations.push('upgrade.install');
-      run.endStep('upgrade.install', 'undone', { summary: said });
-      run.event('undo', `upgrade.install: ${said}`);
-    }),
-  );
+  let safe = false;
+  const body = async (): Promise<void> => {
+    safe = false;
+    await attemptSafety(run, attempts);
+    safe = true;
+    const summary = `remove kernel ${kernel.to}; every file as committed`;
+    const said = await call('upgrade.remove', run.step, { site, policy: 'undo', summary });
+    run.compensations.push('upgrade.install');
+    run.endStep('upgrade.install', 'undone', { summary: said });
+    run.event('undo', `upgrade.install: ${said}`);
+  };
+  const instructions = (): typeof intoKnownGood => (safe ? withoutKernel(kernel) : intoKnownGood);
+  await CancellationScope.nonCancellable(() => withHands(run, body, instructions));
   attempts.defaultIsNew = false;
   attempts.returns = true;
   await untilProven(run, attempts);
   run.failure = failure;
+  run.findings.push({ area: 'now', text: `kernel ${kernel.to} is removed; the host runs ${kernel.from}` });
   run.setPhase('gpu-isolation', 'undone', failure?.message ?? '');
   record(run, 'restored');
 }
+
+/** The host answers, in a boot that has booted before; what is in the way is in the message. */
+const withoutKernel =
+  ({ from, packages }: KernelUpgrade) =>
+  (run: Run): readonly string[] => [
+    `log in to ${run.input.spec.ssh.host}, and see that uname -r says ${from}`,
+    `dpkg --configure -a; apt-get purge --allow-change-held-packages ${packages.map(({ name }) => name).join(' ')}; update-grub`,
+    'put back the files that are named, if there are any',
+    resumeCommand(run),
+  ];
 
 async function close(run: Run, error: unknown, { attempts, restored, settled }: Progress): Promise<void> {
   if (restored) return run.setOutcome('restored');

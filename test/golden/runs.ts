@@ -361,6 +361,7 @@ export const endings: Readonly<Record<string, readonly [RunStatus, WorkflowState
           area: 'host',
           text: '8 GPUs on vfio-pci, checked twice; the proven entry is the default; every file as committed',
         },
+        { area: 'now', text: 'kernel 6.8.0-62-generic is removed; the host runs 6.8.0-60-generic' },
       ],
     }),
     'failed',

@@ -72,7 +72,12 @@ export const MUTANTS: readonly Mutant[] = [
   {
     what: 'a reboot that is given up ends in the trial that failed its proof',
     draw: rebootScheduleOf,
-    patches: [[/(const isProven = \(\{ kind \}\)\s*=>\s*)kind === 'fell-back' \|\| kind === 'default';/, '$1true;']],
+    patches: [
+      [
+        /(const isProven = \(\{ kind \}, \{ defaultIsNew \}\)\s*=>\s*)kind === 'fell-back' \|\| \(?kind === 'default' && !defaultIsNew\)?;/,
+        '$1true;',
+      ],
+    ],
   },
   {
     what: 'a reboot that is given up leaves known-good the default where it was not',

@@ -211,7 +211,8 @@ describe('upgrading the kernel of a provisioned server', () => {
     world.faults = [{ at: 'upgrade.remove', type: 'RestoreNotVerified' }];
     const run = await start(world);
     await run.approve();
-    await run.leapUntilAsked('needs-hands');
+    const { instructions } = await run.leapUntilAsked('needs-hands');
+    expect(instructions.join('\n')).toContain('apt-get purge --allow-change-held-packages linux-image-');
     expect(world).toMatchObject({ entry: 'known-good', defaultMade: false, armed: false, installing: true });
     world.faults = [];
     await run.update('resume', { gate: 'needs-hands', reason: 'dpkg --configure -a' });
