@@ -11,7 +11,11 @@ export const OUTCOMES = {
   },
   rebooted: { exit: 0, means: 'the host runs its proven entry after a reboot, and is verified there' },
   upgraded: { exit: 0, means: 'the host runs the newer kernel, which is verified and the default' },
-  restored: { exit: 3, means: 'GPU isolation failed or was cancelled; the host is verified to be as before it' },
+  restored: {
+    exit: 3,
+    means:
+      'GPU isolation, or an upgrade of the kernel, failed or was cancelled; the host is verified to be as before it',
+  },
   'needs-hands': { exit: 4, means: 'the host cannot be proven safe; the run waits for a person and `resume`' },
   rejected: { exit: 5, means: 'the reboot was rejected; what was staged is taken away, no reboot happened' },
   expired: { exit: 5, means: 'nobody decided in time; what was staged is taken away, no reboot happened' },
