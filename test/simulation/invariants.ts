@@ -7,6 +7,7 @@ import type { PlannedReboot } from '../../src/activities/planned-reboot.js';
 import type { RebootInput } from '../../src/activities/reboot.js';
 import { UNDO_ALLOWANCE, type RebootPlan } from '../../src/domain/boot/plan.js';
 import type { RunStatus } from '../../src/domain/run/messages.js';
+import type { Outcome } from '../../src/domain/run/outcomes.js';
 import { PHASES, type PhaseName } from '../../src/domain/run/phases.js';
 import { stepsOf } from '../../src/domain/run/steps.js';
 import { FAULTS } from '../faults.js';
@@ -21,7 +22,7 @@ const HARMLESS_AWAY_SECONDS = 600;
 
 /** What compensation does, once it has raised the fence and waited. */
 const isUndo = (name: string): boolean =>
-  name.endsWith('.undo') || (name.startsWith('restore.') && name !== 'restore.take-over');
+  name.endsWith('.undo') || name === 'upgrade.remove' || (name.startsWith('restore.') && name !== 'restore.take-over');
 /**
  * What an attempt that hung, and was given up, may still do when the run has ended: look, and give back or delete what is this run's by
  * its mark. Requests to a cluster know no fence.
@@ -31,6 +32,12 @@ const mayBeLate = (name: string, host: SimulatedHost): boolean =>
 /** Looks only, so that it may run beside anything. */
 const isLook = (name: string): boolean =>
   /^(reboot\.(await|look)|bmc\.|preflight\.|isolation\.(read|verify))/.test(name);
+
+const WANTED = {
+  provision: 'provisioned',
+  reboot: 'rebooted',
+  'upgrade-kernel': 'upgraded',
+} as const satisfies Record<Schedule['purpose'], Outcome>;
 
 export class Invariants {
   readonly violations: string[] = [];
@@ -42,6 +49,9 @@ export class Invariants {
   private plan: RebootPlan | null = null;
   private changes = 0;
   private readonly before: string;
+  private readonly kernelBefore: string | undefined;
+  /** The new kernel was made the default while it ran and was confirmed: from then on it is one that has booted. */
+  private kernelProven = false;
 
   constructor(
     private readonly schedule: Schedule,
@@ -51,13 +61,14 @@ export class Invariants {
     private readonly leftRunning: () => readonly string[],
   ) {
     this.before = manifest(host);
+    this.kernelBefore = host.kernels[0];
   }
 
   /** After an effect on the host. */
   effect(work: Work, host: SimulatedHost, closed: Closed | null): void {
     const { name } = work;
     if (name === 'isolation.read-plan') this.plan = work.value as RebootPlan;
-    if (name === 'reboot.read-plan') this.plan = (work.value as PlannedReboot).plan;
+    if (name === 'reboot.read-plan' || name === 'upgrade.read-plan') this.plan = (work.value as PlannedReboot).plan;
     if (name === 'reboot.request') this.rebooted(work, host);
     if (name === 'cozystack.create-pool') this.disksTaken(host);
     if (host.activity(name).kind !== 'read' && !isLook(name)) this.changed(work, host, closed);
@@ -65,6 +76,9 @@ export class Invariants {
     this.hold('S1', host.powerCycles <= UNDO_ALLOWANCE.powerCycles, `${host.powerCycles} power cycles`);
     const unproven = host.imagesRebuilt && host.defaultEntry() === 'default';
     this.hold('rule', !unproven, `after ${name} the default entry is an image that never booted`);
+    this.kernelProven ||= name === 'commit.make-default' && host.runsNewKernel && host.confirmed;
+    const newKernel = host.installing && host.defaultMade && !this.kernelProven;
+    this.hold('rule', !newKernel, `after ${name} the default entry is a kernel that never booted`);
     const gone = [...host.foreign].filter((step) => !host.staged.has(step));
     this.hold('ledger', gone.length === 0, `${name} took away ${gone.join(', ')}, which was there before`);
   }
@@ -121,19 +135,23 @@ export class Invariants {
     const { outcome } = status;
     this.hold('S3', outcome !== null && outcome !== 'needs-hands', `a run that ended is ${outcome}`);
     const { purpose } = this.schedule;
-    const wanted = purpose === 'reboot' ? 'rebooted' : 'provisioned';
+    const wanted = WANTED[purpose];
+    const isOfProvisioned = purpose !== 'provision';
     this.hold('S3', (closed === 'completed') === (outcome === wanted), `${closed}, but ${outcome}`);
     const told = status.findings.some(({ area }) => area === 'remains');
     this.hold('S3', told || host.fence?.id !== status.runId, 'the host lock remains, and nobody is told');
     if (outcome === 'refused') this.hold('S3', this.changes === 0, `refused after ${this.changes} changes`);
     if (outcome === 'provisioned') this.provisioned(host);
     if (outcome === 'restored' || outcome === 'rejected' || outcome === 'expired')
-      this.restored(host, told && purpose === 'reboot');
+      this.restored(host, told && isOfProvisioned);
     if (outcome === 'rejected' || outcome === 'expired')
       this.hold('S3', this.reboots(host) === 0, `${outcome} after ${this.reboots(host)} reboots`);
-    if (outcome === 'incomplete' && purpose === 'reboot') this.rebootGivenUp(host, told);
+    if (outcome === 'incomplete' && isOfProvisioned) this.rebootGivenUp(host, told);
     else if (outcome === 'incomplete') this.incomplete(host, status, told);
-    if (outcome === 'rebooted') this.rebootDone(host);
+    if (outcome === 'rebooted' || outcome === 'upgraded') this.rebootDone(host);
+    const upgraded = host.kernels[0] !== this.kernelBefore;
+    this.hold('S3', upgraded === (outcome === 'upgraded'), `${outcome} with kernel ${host.kernels[0]}`);
+    this.hold('S3', !host.installing, `${outcome} with a kernel that was never proven`);
     const reboots = this.schedule.found === 'isolated' && purpose === 'provision' ? 0 : 1;
     if (this.isHarmless() && !host.deadManFired)
       this.hold('S5', outcome === wanted && this.reboots(host) === reboots, `${outcome} by faults that do no harm`);
@@ -165,7 +183,7 @@ export class Invariants {
     const now = cordonIsTold ? manifest(host).replace('"cordoned":true', '"cordoned":false') : manifest(host);
     this.hold('S3', now === this.before, `restored is ${manifest(host)}, before was ${this.before}`);
     const isolated = host.entry === 'trial' || host.entry === 'generated';
-    this.hold('S3', isolated === (this.schedule.purpose === 'reboot'), `restored and in ${host.entry}`);
+    this.hold('S3', isolated === (this.schedule.purpose !== 'provision'), `restored and in ${host.entry}`);
   }
 
   /** The phase that failed takes back what its table says; isolation is all or nothing. */

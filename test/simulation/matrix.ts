@@ -7,7 +7,7 @@ import { PHASES } from '../../src/domain/run/phases.js';
 import { stepsOf } from '../../src/domain/run/steps.js';
 import { FAULTS, type Fault, type FaultName } from '../faults.js';
 import { World } from '../workflow/world.js';
-import { CALM, REBOOT_ACTS, type Schedule } from './schedule.js';
+import { CALM, REBOOT_ACTS, UPGRADE_ACTS, type Schedule } from './schedule.js';
 
 const AWAY_SECONDS = 300;
 
@@ -57,12 +57,21 @@ const REBOOT_SCENES: Scenes = [
   [/./, REBOOT],
 ];
 
+const UPGRADE: Partial<Schedule> = { purpose: 'upgrade-kernel', phases: 'isolation', found: 'isolated' };
+const UPGRADE_SCENES: Scenes = [
+  [/^bmc\.power-on$/, { ...UPGRADE, behaviours: ['hangs'], cyclesThatStop: 1 }],
+  [/^bmc\./, { ...UPGRADE, behaviours: ['hangs'] }],
+  [/^(restore\.|reboot\.look|upgrade\.remove|commit\.close-reboot)/, { ...UPGRADE, behaviours: ['falls-back'] }],
+  [/./, UPGRADE],
+];
+
 /** The rows of each kind of run. */
 export const TABLES: Readonly<
   Record<Schedule['purpose'], { readonly acts: readonly string[]; readonly scenes: Scenes }>
 > = {
   provision: { acts: ACTS, scenes: SCENES },
   reboot: { acts: REBOOT_ACTS, scenes: REBOOT_SCENES },
+  'upgrade-kernel': { acts: UPGRADE_ACTS, scenes: UPGRADE_SCENES },
 };
 
 /** The schedule of one cell. */

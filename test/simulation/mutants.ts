@@ -5,7 +5,7 @@
  */
 import type { Guards } from '../workflow/world.js';
 import type { Draw } from './campaign.js';
-import { rebootScheduleOf } from './schedule.js';
+import { rebootScheduleOf, upgradeScheduleOf } from './schedule.js';
 
 export interface Mutant {
   readonly what: string;
@@ -83,6 +83,26 @@ export const MUTANTS: readonly Mutant[] = [
     what: 'a reboot that is given up leaves known-good the default where it was not',
     draw: rebootScheduleOf,
     patches: [[/await \S+\.call\)\('commit\.make-default', step, [^;]+;/, '']],
+  },
+  {
+    what: 'a newer kernel is installed while the proven entry is the default',
+    draw: upgradeScheduleOf,
+    patches: [
+      [
+        /if \(knownGood !== undefined\)\s+(await \S+\.runStep\)\(run, knownGood\);)\s+await between\(\);/,
+        'await between(); $1',
+      ],
+    ],
+  },
+  {
+    what: 'a boot of a newer kernel from the menu is taken for one that was proven',
+    draw: upgradeScheduleOf,
+    patches: [[/attempts\.defaultIsNew = true;/, '']],
+  },
+  {
+    what: 'a newer kernel that failed stays installed',
+    draw: upgradeScheduleOf,
+    patches: [[/const said = await \S+\.call\)\('upgrade\.remove', [^;]+;/, "const said = 'forgotten';"]],
   },
 ];
 

@@ -71,7 +71,7 @@ export class People {
     this.note(`people: ${how} ${id}`);
     if (how === 'put-right') {
       this.putRight += 1;
-      const knownGood = purpose === 'reboot' && instructions.some((line) => line.includes('gpu-provision known-good'));
+      const knownGood = purpose !== undefined && instructions.some((line) => line.includes('gpu-provision known-good'));
       const ordinary = instructions.some((line) => line.includes('its ordinary entry'));
       this.host.isPutRight(ordinary ? 'ordinary' : knownGood ? 'known-good' : null);
     }

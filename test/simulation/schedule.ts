@@ -13,8 +13,8 @@ export interface GateAnswer {
 }
 
 export interface Schedule {
-  /** A reboot is of a host that is found isolated. */
-  readonly purpose: 'provision' | 'reboot';
+  /** A reboot and an upgrade of the kernel are of a host that is found isolated. */
+  readonly purpose: 'provision' | 'reboot' | 'upgrade-kernel';
   /** Phases 1 to 4 alone, or all. */
   readonly phases: 'isolation' | 'all';
   readonly acceptance: 'nested' | 'all';
@@ -151,6 +151,27 @@ export const REBOOT_ACTS: readonly string[] = [
   'restore.disarm',
   'host.release',
 ];
+/** From the approval to the proof of a newer kernel. */
+const UPGRADE_TURN = [
+  'upgrade.read-plan',
+  'upgrade.install',
+  'upgrade.inspect',
+  'upgrade.check-kernel',
+  'upgrade.remove',
+  ...REBOOT_TURN.slice(1),
+];
+/** Everything that an upgrade of the kernel can come to, its way back included. */
+export const UPGRADE_ACTS: readonly string[] = [
+  'upgrade.look',
+  'upgrade.update-lists',
+  'upgrade.read-plan',
+  'upgrade.install',
+  'upgrade.inspect',
+  'upgrade.check-kernel',
+  'upgrade.remove',
+  'commit.close-upgrade',
+  ...REBOOT_ACTS.filter((name) => name !== 'reboot.read-plan'),
+];
 /** Their commands go on as units when nobody waits for them. */
 const UNITS = ALL_STEPS.filter(({ policy }) => policy === 'long-change').map(({ name }) => name);
 const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
@@ -181,6 +202,21 @@ export function rebootScheduleOf(seed: number): Schedule {
   const course = courseOf(random, () => faultOf(random, random.of([REBOOT_ACTS, REBOOT_TURN])));
   return { ...CALM, purpose: 'reboot', phases: 'isolation', found, ...course };
 }
+
+/** Of newer kernels on provisioned hosts, a third space of seeds. */
+export function upgradeScheduleOf(seed: number): Schedule {
+  const random = new Random(seed);
+  const found = random.chance(0.9) ? 'isolated' : random.of(['fresh', 'held'] as const);
+  const course = courseOf(random, () => possible(faultOf(random, random.of([UPGRADE_ACTS, UPGRADE_TURN]))));
+  return { ...CALM, purpose: 'upgrade-kernel', phases: 'isolation', found, ...course };
+}
+
+/**
+ * The last command of REBOOT_IF is what asks for the reboot: one that fails has asked for none, and is not counted. An answer that is lost is
+ * another fault. A way back of two reboots after one that failed so would be three (seed 1135).
+ */
+const possible = (fault: Fault): Fault =>
+  fault.at === 'reboot.request' && fault.kind === 'fails-for-good' ? { ...fault, point: 'before' } : fault;
 
 /** Something fails for good on the way to the proof, and nobody tries again. */
 function givenUpReboot(random: Random): Schedule {

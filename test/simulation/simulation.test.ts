@@ -1,13 +1,14 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bundledWorkflows } from '../support/workflow-bundle.js';
 import { campaign } from './campaign.js';
-import { CALM, rebootScheduleOf, scheduleOf, type Schedule } from './schedule.js';
+import { CALM, rebootScheduleOf, scheduleOf, upgradeScheduleOf, type Schedule } from './schedule.js';
 import { simulate } from './simulate.js';
 import { WorkflowCode } from './workflow-instance.js';
 
 /** CI's share; `npm run simulate` has any number. */
 const SEEDS = 400;
 const REBOOT_SEEDS = 150;
+const UPGRADE_SEEDS = 150;
 
 let code: WorkflowCode;
 beforeAll(async () => {
@@ -34,6 +35,17 @@ describe('a simulated run', () => {
     expect(why).toBeNull();
     expect(Object.keys(outcomes).toSorted()).toEqual(['expired', 'incomplete', 'rebooted', 'refused', 'rejected']);
     expect(faults).toBeGreaterThan(REBOOT_SEEDS / 4);
+  });
+
+  it(`keeps them under ${UPGRADE_SEEDS} seeded upgrades of the kernel of a provisioned host`, async () => {
+    const { broken, outcomes, faults } = await campaign(code, { from: 1, count: UPGRADE_SEEDS }, {}, upgradeScheduleOf);
+    const why =
+      broken && `seed ${broken.seed}: ${broken.run.violations.join('; ')} by ${JSON.stringify(broken.schedule)}`;
+    expect(why).toBeNull();
+    expect(Object.keys(outcomes).toSorted()).toEqual(
+      ['expired', 'incomplete', 'refused', 'rejected', 'restored', 'upgraded'].toSorted(),
+    );
+    expect(faults).toBeGreaterThan(UPGRADE_SEEDS / 4);
   });
 
   it('is the same again from the same seed', async () => {
