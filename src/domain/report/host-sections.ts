@@ -19,7 +19,7 @@ export function plan(of: RebootPlan): Content {
       ['digest', html`<b>${of.digest}</b>`],
       ['complete digest', code(of.sha256)],
       ['strategy', of.strategy],
-      ['kernel', of.kernel],
+      ['kernel', of.upgrade === undefined ? of.kernel : `${of.upgrade.from} -> ${of.upgrade.to}`],
       ['default entry', of.defaultEntry],
       ['boot id', code(of.bootId)],
       ['usual boot', of.earlierBootSeconds.map(duration).join(', ')],
@@ -44,6 +44,13 @@ export function plan(of: RebootPlan): Content {
       head: ['path', 'kernel', 'SHA-256'],
       rows: of.images.map(({ path, kernel, sha256 }) => [code(path), kernel, code(sha256)]),
     }),
+    of.upgrade === undefined
+      ? null
+      : table({
+          caption: 'Packages of the new kernel',
+          head: ['package', 'version'],
+          rows: of.upgrade.packages.map(({ name, version }) => [code(name), version]),
+        }),
     output('Difference of the files', of.diff),
   ];
 }
