@@ -194,8 +194,14 @@ async function asked<T>(simulate: () => Promise<T>): Promise<T> {
   }
 }
 
-/** SHA-256 of the menu that update-grub would write now. Writes nothing. */
+/**
+ * SHA-256 of the menu that update-grub would write now; writes nothing. In the language of systemd's units, in which update-grub runs, here and
+ * under apt: titles and `set lang` are in it, and a login may have another one.
+ */
 const HASH_OF_A_NEW_MENU = `set -eu
+LANG=$(systemctl show-environment | sed -n 's/^LANG=//p')
+export LANG
+unset LANGUAGE LC_ALL LC_MESSAGES
 made=$(grub-mkconfig 2>/dev/null | sha256sum)
 printf '%s\\n' "\${made%% *}"`;
 

@@ -167,6 +167,7 @@ const VERBS: Readonly<
       exitCode: state === 'running' ? 0 : 1,
     };
   },
+  'show-environment': () => 'LANG=C.UTF-8\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin\n',
   'daemon-reload': (call) => {
     manager(call).reload();
     return '';
