@@ -17,6 +17,7 @@ import { ProvisionError } from '../ports/failure.js';
 import { setTimeout as delay } from 'node:timers/promises';
 import { contextOf, reporting, type Adapters, type StepContext, type StepInput } from './define-step.js';
 import { builtImages, NOTE_HELD, unmaskTimers } from './gpu-isolation.js';
+import { readHeld } from './host/apt.js';
 import { generatedDefault, setTrialOrder } from './host/boot.js';
 import { CONFIRM_BOOT } from './host/boot-scripts.js';
 import { bootedCopy } from './host/known-good-copy.js';
@@ -179,6 +180,7 @@ export async function closeUpgrade(ctx: StepContext, verified: Verified): Promis
     const held = `linux-image-${pending.to}`;
     await writeNote(host, NOTE_HELD, [...new Set([...((await readNote(host, NOTE_HELD)) ?? []), held])]);
     await host.change(['apt-mark', 'hold', held]);
+    if (!(await readHeld(ctx)).has(held)) throw new ProvisionError('StepNotVerified', `${held} is not held`);
   }
   await closeReboot(ctx, verified);
   // Last: until then another attempt does all of it again.

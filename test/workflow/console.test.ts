@@ -1,8 +1,8 @@
-import { Context, heartbeat } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RunStatus } from '../../src/domain/run/messages.js';
-import { Rig } from './rig.js';
+import { serverSpec } from '../support/server-spec.js';
+import { REDFISH, Rig, untilCancelled } from './rig.js';
 import { World } from './world.js';
 
 /** News of a cancel waits for the SDK's heartbeat, which a worker holds back for 16 s. */
@@ -14,6 +14,8 @@ afterEach(async () => {
   rig = undefined;
 });
 
+const { bmc } = serverSpec();
+
 const told = ({ events }: RunStatus): readonly string[] =>
   events.filter(({ kind }) => kind === 'console').map(({ text }) => text);
 
@@ -23,16 +25,13 @@ describe('the console beside a reboot', () => {
     let ended: unknown = 'never cancelled';
     world.on.set('bmc.console', async () => {
       try {
-        for (;;) {
-          heartbeat();
-          await Context.current().sleep(20);
-        }
+        await untilCancelled();
       } catch (error) {
         // As the real one does: a cancel is how it ends.
         ended = error;
       }
     });
-    rig = await Rig.start(world, { phases: ['preflight', 'node-preparation', 'gpu-isolation'] });
+    rig = await Rig.start(world, { spec: { bmc }, phases: ['preflight', 'node-preparation', 'gpu-isolation'] });
     await rig.approve();
     const { status } = await rig.end();
     expect(status.outcome).toBe('provisioned');
@@ -45,7 +44,7 @@ describe('the console beside a reboot', () => {
   it('fails and nothing else does', async () => {
     const world = new World();
     world.faults = [{ at: 'bmc.console', type: 'SecretUnreadable' }];
-    rig = await Rig.start(world);
+    rig = await Rig.start(world, { spec: { bmc } });
     await rig.approve();
     const { status } = await rig.end();
     expect(status.outcome).toBe('provisioned');
@@ -57,7 +56,7 @@ describe('the console beside a reboot', () => {
     const world = new World();
     world.behaviours = ['hangs', 'hangs', 'dies'];
     world.consoleSays = 'error: no such device: 1c2e.';
-    rig = await Rig.start(world);
+    rig = await Rig.start(world, { spec: { bmc } });
     await rig.approve();
     const status = await rig.leapUntilAsked('needs-hands');
     expect(status.reboot).toMatchObject({ bmc: 'power on; event log empty', console: 'error: no such device: 1c2e.' });
@@ -66,8 +65,7 @@ describe('the console beside a reboot', () => {
 
   it('is not asked for where the protocol has none', async () => {
     const world = new World();
-    const bmc = { kind: 'redfish', url: 'https://192.0.2.111', tlsFingerprint: null, credentials: 'env:BMC' } as const;
-    rig = await Rig.start(world, { spec: { bmc } });
+    rig = await Rig.start(world, { spec: { bmc: REDFISH } });
     await rig.approve();
     expect((await rig.end()).status.outcome).toBe('provisioned');
     expect(world.calls).not.toContain('bmc.console');

@@ -72,7 +72,8 @@ describe('the simulation does what Temporal does with a run that', () => {
 
     const code = new WorkflowCode(await readFile(inject('workflowBundle'), 'utf8'));
     const simulated = await simulate(code, { ...CALM, phases: 'isolation', disks: 0, ...schedule });
-    expect(simulated.scheduled).toEqual(scheduled);
+    // The rig's server has no console: see REDFISH.
+    expect(simulated.scheduled.filter((name) => name !== 'bmc.console')).toEqual(scheduled);
     expect({ closed: simulated.closed, outcome: simulated.status?.outcome, counts: simulated.status?.counts }).toEqual({
       closed,
       outcome: status.outcome,
