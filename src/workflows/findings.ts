@@ -37,7 +37,10 @@ export function provisionedFindings(run: Run): { area: string; text: string }[] 
     found.push({ area, text: `${prefix?.(run) ?? ''}${text}` });
   }
   if (run.plan !== null)
-    found.push({ area: 'watch', text: `kernel ${run.plan.kernel} is held: an upgrade would boot what never booted` });
+    found.push({
+      area: 'watch',
+      text: `kernel ${run.plan.kernel} is held: upgrade with  gpu-provision upgrade-kernel ${run.input.spec.name}`,
+    });
   return found;
 }
 
