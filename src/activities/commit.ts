@@ -18,7 +18,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { contextOf, reporting, type Adapters, type StepContext, type StepInput } from './define-step.js';
 import { builtImages, NOTE_HELD, unmaskTimers } from './gpu-isolation.js';
 import { readHeld } from './host/apt.js';
-import { generatedDefault, setTrialOrder } from './host/boot.js';
+import { generatedDefault, imageOf, setTrialOrder } from './host/boot.js';
 import { CONFIRM_BOOT } from './host/boot-scripts.js';
 import { bootedCopy } from './host/known-good-copy.js';
 import { checkGrubScript } from './host/known-good-default.js';
@@ -31,7 +31,7 @@ import {
   writeNote,
 } from './host/ledger.js';
 import { postNotice } from './host/notice.js';
-import { dropPending, imageOf, pendingUpgrade } from './host/pending-upgrade.js';
+import { dropPending, pendingUpgrade } from './host/pending-upgrade.js';
 import type { RemoteHost } from './host/remote-host.js';
 
 /** The dead-man looks every few seconds; after this long it must have seen the confirmation. */

@@ -31,6 +31,7 @@ import {
   inspectImage,
   isImage,
   kernelOf,
+  modulesOf,
   launcherName,
   setTrialOrder,
 } from './host/boot.js';
@@ -426,7 +427,7 @@ async function restoreImages(ctx: StepContext): Promise<string> {
     ctx.heartbeat(entry.path);
     if (entry.current?.sha256 === entry.original?.sha256) continue;
     // Removed together with its kernel, long after the commit: nothing would boot it.
-    if (entry.current === null && !(await ctx.host.exists(`/lib/modules/${kernelOf(entry.path)}`))) continue;
+    if (entry.current === null && !(await ctx.host.exists(modulesOf(kernelOf(entry.path))))) continue;
     const ours = built.size === 0 || entry.current === null || built.get(entry.path) === entry.current.sha256;
     const facts = ours ? null : await openImage(ctx.host, entry.path);
     if (facts === null) {

@@ -28,7 +28,7 @@ import { ProvisionError } from '../ports/failure.js';
 import { closeUpgrade, removeDeadMan } from './commit.js';
 import { contextOf, reporting, type Adapters, type StepContext, type StepInput } from './define-step.js';
 import { wantedImage } from './gpu-isolation.js';
-import { generatedDefault, inspectImage, setTrialOrder } from './host/boot.js';
+import { generatedDefault, imageOf, inspectImage, kernelPathOf, modulesOf, setTrialOrder } from './host/boot.js';
 import { publishKnownGoodDefault } from './host/known-good-default.js';
 import { BOOT_FACTS, IDENTITY_FACTS, SYSTEM_FACTS } from './host/facts-scripts.js';
 import {
@@ -42,15 +42,7 @@ import {
 } from './host/apt.js';
 import { readCommitted } from './host/ledger.js';
 import { lostReboot } from './host/lost-reboot.js';
-import {
-  dropPending,
-  imageOf,
-  kernelPathOf,
-  modulesOf,
-  notePending,
-  pendingUpgrade,
-  type PendingUpgrade,
-} from './host/pending-upgrade.js';
+import { dropPending, notePending, pendingUpgrade, type PendingUpgrade } from './host/pending-upgrade.js';
 import {
   keptFiles,
   plannedReboot,

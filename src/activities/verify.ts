@@ -12,12 +12,12 @@ import { drift, ok, type VerifyItem } from '../domain/verify.js';
 import { contextOf, reporting, type Adapters, type StepContext, type StepInput } from './define-step.js';
 import { NOTE_HELD, wantedImage } from './gpu-isolation.js';
 import { readHeld } from './host/apt.js';
-import { imagesByKernel, inspectImage, kernelOf } from './host/boot.js';
+import { imageOf, imagesByKernel, inspectImage, kernelOf, modulesOf } from './host/boot.js';
 import { undamagedCopy } from './host/known-good-copy.js';
 import { lostReboot } from './host/lost-reboot.js';
 import { readCommitted, readLedgerState, readNote, type Committed } from './host/ledger.js';
 import { notedBaseline } from './host/open-ledger.js';
-import { imageOf, pendingUpgrade, type PendingUpgrade } from './host/pending-upgrade.js';
+import { pendingUpgrade, type PendingUpgrade } from './host/pending-upgrade.js';
 
 /** Whose the host is, and which boot it runs. What differs between two of these was not still while it was looked at. */
 export interface Holder {
@@ -165,7 +165,7 @@ async function knownGood(ctx: StepContext): Promise<readonly VerifyItem[]> {
   const isNamed = named.length > 0 && named.every((version) => version === copy.version);
   const commandLine = (await host.readFile(`${copy.directory}/${COPY.commandLine}`)) ?? '';
   const kernel = /vmlinuz-(\S+)$/.exec(bootedKernelPath(commandLine) ?? '')?.[1] ?? 'unknown';
-  const modules = `/lib/modules/${kernel}`;
+  const modules = modulesOf(kernel);
   return [
     isNamed
       ? ok('known-good.copy', `copy ${copy.version} of kernel ${kernel} is undamaged and in the menu`)

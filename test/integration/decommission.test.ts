@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { story } from '../support/provision-run.js';
-import { ISOLATION, type Site, withSite } from './rig.js';
+import { provision, type Site, withSite } from './rig.js';
 
 const NOTE = '/var/lib/gpu-provision/ledger/notes/committed-files';
 const CUSTOM_CFG = '/boot/grub/custom.cfg';
@@ -8,13 +8,6 @@ const KNOWN_GOOD = 'gpu-provision-known-good';
 const LATER = '6.8.0-62-generic';
 /** Three runs on a machine that others work on. */
 const LIMIT_MS = 900_000;
-
-async function provision(site: Site): Promise<void> {
-  const run = await site.begin(ISOLATION);
-  await run.approve();
-  const status = await run.end();
-  expect(status.outcome, story(status)).toBe('provisioned');
-}
 
 async function change(site: Site, command: string): Promise<void> {
   expect(await site.host.execute(command), command).toMatchObject({ exitCode: 0 });

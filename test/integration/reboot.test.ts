@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { story } from '../support/provision-run.js';
-import { ISOLATION, type Site, withSite } from './rig.js';
+import { entries, provision, type Site, verdict, withSite } from './rig.js';
 
 const CUSTOM_CFG = '/boot/grub/custom.cfg';
 const KNOWN_GOOD = 'gpu-provision-known-good';
@@ -10,26 +10,12 @@ const PARKED = 'parked:gpu-isolation';
 /** Several runs on a machine that others work on. */
 const LIMIT_MS = 900_000;
 
-async function provision(site: Site): Promise<void> {
-  const run = await site.begin(ISOLATION);
-  await run.approve();
-  const status = await run.end();
-  expect(status.outcome, story(status)).toBe('provisioned');
-}
-
 /** What isolation may touch, without the line that names the run and what GRUB itself writes. */
 function files(site: Site): ReadonlyMap<string, unknown> {
   return new Map([...site.snapshot()].filter(([path]) => path !== CUSTOM_CFG && path !== '/boot/grub/grubenv'));
 }
 
 const menu = (site: Site): string | undefined => site.host.readFile(CUSTOM_CFG)?.replace(/run \S+\. /, '');
-
-async function verdict(site: Site): Promise<unknown> {
-  const { verdict: found, items } = await site.verify();
-  return { found, wrong: items.filter(({ state }) => state !== 'ok').map(({ id, text }) => `${id}: ${text}`) };
-}
-
-const entries = (site: Site): readonly (string | null)[] => site.host.boots.map(({ entry }) => entry);
 
 describe.concurrent('rebooting a provisioned host', () => {
   it('ends in the proven entry with every file as it was committed', { timeout: LIMIT_MS }, () =>

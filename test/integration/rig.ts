@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
-import { inject } from 'vitest';
+import { expect, inject } from 'vitest';
 import { startBmcOf, startIpmiBmcOf, type SimulatedBmc } from '../../lab/rack/bmc/index.js';
 import {
   startRack,
@@ -37,7 +37,7 @@ import type { VerifyReport } from '../../src/domain/verify.js';
 import type { ArtifactStore } from '../../src/ports/artifacts.js';
 import type { BmcConsole } from '../../src/ports/bmc.js';
 import { createActivities, type Activities } from '../../src/worker.js';
-import { ProvisionRun } from '../support/provision-run.js';
+import { ProvisionRun, story } from '../support/provision-run.js';
 import { serve } from '../support/serve.js';
 import { serverSpec } from '../support/server-spec.js';
 import { replayHistory } from '../workflow/histories.js';
@@ -244,3 +244,20 @@ export async function withSite(options: SiteOptions, body: (site: Site) => Promi
     await site.close();
   }
 }
+
+/** A run of the isolation that ends provisioned: what is done to a committed host begins with it. */
+export async function provision(site: Site): Promise<void> {
+  const run = await site.begin(ISOLATION);
+  await run.approve();
+  const status = await run.end();
+  expect(status.outcome, story(status)).toBe('provisioned');
+}
+
+/** Of the drift check, with what is not as the runs left it. */
+export async function verdict(site: Site): Promise<unknown> {
+  const { verdict: found, items } = await site.verify();
+  return { found, wrong: items.filter(({ state }) => state !== 'ok').map(({ id, text }) => `${id}: ${text}`) };
+}
+
+/** Menu entries of all boots, oldest first; null for the generated default. */
+export const entries = (site: Site): readonly (string | null)[] => site.host.boots.map(({ entry }) => entry);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { LATER_KERNEL } from '../../lab/rack/packages/table.js';
 import { ROOT_UUID } from '../../lab/rack/machine/file-systems.js';
 import { story } from '../support/provision-run.js';
-import { ISOLATION, type Site, withSite } from './rig.js';
+import { entries, provision, type Site, verdict, withSite } from './rig.js';
 
 const CUSTOM_CFG = '/boot/grub/custom.cfg';
 const KNOWN_GOOD = 'gpu-provision-known-good';
@@ -14,13 +14,6 @@ const NEW = '6.8.0-62-generic';
 const BOOT_OF_NEW = `vmlinuz-${NEW}`;
 /** Several runs on a machine that others work on. */
 const LIMIT_MS = 900_000;
-
-async function provision(site: Site): Promise<void> {
-  const run = await site.begin(ISOLATION);
-  await run.approve();
-  const status = await run.end();
-  expect(status.outcome, story(status)).toBe('provisioned');
-}
 
 async function change(site: Site, command: string): Promise<string> {
   const result = await site.host.execute(command);
@@ -38,13 +31,8 @@ async function state(site: Site): Promise<unknown> {
   };
 }
 
-async function verdict(site: Site): Promise<unknown> {
-  const { verdict: found, items } = await site.verify();
-  return { found, wrong: items.filter(({ state: is }) => is !== 'ok').map(({ id, text }) => `${id}: ${text}`) };
-}
 const CLEAN = { found: 'ok', wrong: [] };
 
-const entries = (site: Site): readonly (string | null)[] => site.host.boots.map(({ entry }) => entry);
 const installs = (site: Site): readonly string[] =>
   site.host.programs().filter((line) => line.startsWith('apt-get install') && line.includes('linux-image'));
 

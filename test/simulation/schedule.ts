@@ -151,24 +151,20 @@ export const REBOOT_ACTS: readonly string[] = [
   'restore.disarm',
   'host.release',
 ];
-/** From the approval to the proof of a newer kernel. */
-const UPGRADE_TURN = [
+const OF_THE_KERNEL = [
   'upgrade.read-plan',
   'upgrade.install',
   'upgrade.inspect',
   'upgrade.check-kernel',
   'upgrade.remove',
-  ...REBOOT_TURN.slice(1),
 ];
+/** From the approval to the proof of a newer kernel. */
+const UPGRADE_TURN = [...OF_THE_KERNEL, ...REBOOT_TURN.slice(1)];
 /** Everything that an upgrade of the kernel can come to, its way back included. */
 export const UPGRADE_ACTS: readonly string[] = [
   'upgrade.look',
   'upgrade.update-lists',
-  'upgrade.read-plan',
-  'upgrade.install',
-  'upgrade.inspect',
-  'upgrade.check-kernel',
-  'upgrade.remove',
+  ...OF_THE_KERNEL,
   'commit.close-upgrade',
   ...REBOOT_ACTS.filter((name) => name !== 'reboot.read-plan'),
 ];

@@ -5,9 +5,7 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { afterEach, describe, expect, it } from 'vitest';
 import { DAY_2_WORKFLOW_TYPES, WORKFLOW_TYPE } from '../../src/domain/run/messages.js';
 import { stepsOf } from '../../src/domain/run/steps.js';
-import type { ServerSpec } from '../../src/domain/spec.js';
-import { serverSpec } from '../support/server-spec.js';
-import { Rig, type RigOptions } from './rig.js';
+import { Rig, SOON, type RigOptions } from './rig.js';
 import { World } from './world.js';
 
 let rig: Rig | undefined;
@@ -16,11 +14,6 @@ afterEach(async () => {
   rig = undefined;
 });
 
-/** Few leaps to the power cycle. */
-const SOON: ServerSpec['boot'] = {
-  ...serverSpec().boot,
-  ladder: { waitSeconds: 240, lookSeconds: 120, gracefulSeconds: 120, powerCycleSeconds: 240 },
-};
 const CHANGES = ['decommission.withdraw-gpus', 'decommission.begin', 'restore.take-over', 'reboot.request'];
 const undos = stepsOf('gpu-isolation')
   .filter(({ undo }) => undo)

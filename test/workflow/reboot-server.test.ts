@@ -4,9 +4,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { DAY_2_WORKFLOW_TYPES } from '../../src/domain/run/messages.js';
-import type { ServerSpec } from '../../src/domain/spec.js';
-import { serverSpec } from '../support/server-spec.js';
-import { Rig, type RigOptions } from './rig.js';
+import { Rig, SOON, type RigOptions } from './rig.js';
 import { World } from './world.js';
 
 let rig: Rig | undefined;
@@ -15,11 +13,6 @@ afterEach(async () => {
   rig = undefined;
 });
 
-/** Few leaps to the power cycle. */
-const SOON: ServerSpec['boot'] = {
-  ...serverSpec().boot,
-  ladder: { waitSeconds: 240, lookSeconds: 120, gracefulSeconds: 120, powerCycleSeconds: 240 },
-};
 const CHANGES = ['isolation.publish-known-good-default', 'isolation.publish-trial-entry', 'reboot.request'];
 const PARKED = 'parked:gpu-isolation';
 

@@ -49,6 +49,12 @@ export const REDFISH = {
   credentials: 'env:BMC_H100_01',
 } as const satisfies ServerSpec['bmc'];
 
+/** Few leaps to the power cycle. */
+export const SOON: ServerSpec['boot'] = {
+  ...serverSpec().boot,
+  ladder: { waitSeconds: 240, lookSeconds: 120, gracefulSeconds: 120, powerCycleSeconds: 240 },
+};
+
 export interface Ended {
   /** `completed`, `failed` or `cancelled`: how the workflow closed. */
   readonly closed: 'completed' | 'failed' | 'cancelled';

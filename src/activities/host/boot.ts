@@ -50,7 +50,7 @@ export interface ImagesByKernel {
 export async function imagesByKernel(host: RemoteHost): Promise<ImagesByKernel> {
   const images = await bootImages(host);
   const orphans: string[] = [];
-  for (const image of images) if (!(await host.exists(`/lib/modules/${kernelOf(image)}`))) orphans.push(image);
+  for (const image of images) if (!(await host.exists(modulesOf(kernelOf(image))))) orphans.push(image);
   return { installed: images.filter((image) => !orphans.includes(image)), orphans };
 }
 
@@ -61,6 +61,11 @@ export const isLeftover = (path: string): boolean => /\.(new|bak|dpkg-bak|dpkg-n
 export const isImage = (path: string): boolean => path.startsWith('/boot/initrd.img-');
 
 export const kernelOf = (image: string): string => image.replace('/boot/initrd.img-', '');
+
+/** Of a kernel by its release, as `uname -r` says it. */
+export const imageOf = (release: string): string => `/boot/initrd.img-${release}`;
+export const kernelPathOf = (release: string): string => `/boot/vmlinuz-${release}`;
+export const modulesOf = (release: string): string => `/lib/modules/${release}`;
 
 /** Opens an image on the host. Throws OutputUnexpected when it can't be opened or isn't made by initramfs-tools. */
 export async function inspectImage(host: RemoteHost, image: string): Promise<ImageFacts> {

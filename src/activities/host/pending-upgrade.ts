@@ -35,7 +35,3 @@ export const notePending = (host: RemoteHost, pending: PendingUpgrade): Promise<
   writeNote(host, NOTE_PENDING, [JSON.stringify(pending)]);
 
 export const dropPending = (host: RemoteHost): Promise<void> => dropNote(host, NOTE_PENDING);
-
-export const imageOf = (release: string): string => `/boot/initrd.img-${release}`;
-export const kernelPathOf = (release: string): string => `/boot/vmlinuz-${release}`;
-export const modulesOf = (release: string): string => `/lib/modules/${release}`;

@@ -20,6 +20,7 @@ import {
 } from '../../domain/preparation/known-good.js';
 import { ProvisionError } from '../../ports/failure.js';
 import type { StepContext, StepImplementation } from '../define-step.js';
+import { imageOf, kernelPathOf } from '../host/boot.js';
 import { undamagedCopy } from '../host/known-good-copy.js';
 import { readLedgerState } from '../host/ledger.js';
 import { additions } from '../host/preview.js';
@@ -55,12 +56,10 @@ interface Sources {
   readonly commandLine: string;
 }
 
-const imageOf = (version: string): string => `/boot/initrd.img-${version}`;
-
 async function sources(ctx: StepContext): Promise<Sources> {
   const { commandLine } = await ctx.host.bootReading();
   const version = (await ctx.host.must(['uname', '-r'])).trim();
-  const kernel = bootedKernelPath(commandLine) ?? `/boot/vmlinuz-${version}`;
+  const kernel = bootedKernelPath(commandLine) ?? kernelPathOf(version);
   const stanza = bootedStanza((await ctx.host.readFile(GRUB_CFG)) ?? '', commandLine);
   const initrds = (stanza === null ? null : initrdPaths(stanza)) ?? [imageOf(version)];
   return { kernel, initrds, stanza, version, commandLine: commandLine.trim() };
@@ -107,7 +106,7 @@ interface Planned {
 /** The copy as it will be. Throws OutputUnexpected when it can't be told what booted. */
 async function planned(ctx: StepContext, from: Sources): Promise<Planned> {
   const { host } = ctx;
-  if (from.kernel !== `/boot/vmlinuz-${from.version}`)
+  if (from.kernel !== kernelPathOf(from.version))
     throw new ProvisionError(
       'OutputUnexpected',
       `GRUB booted ${from.kernel}, but the kernel that runs is ${from.version}`,
