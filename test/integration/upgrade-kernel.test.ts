@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { LATER_KERNEL } from '../../lab/rack/packages/table.js';
 import { ROOT_UUID } from '../../lab/rack/machine/file-systems.js';
+import { unitPattern } from '../../src/domain/host-layout.js';
 import { story } from '../support/provision-run.js';
 import { entries, provision, type Site, verdict, withSite } from './rig.js';
 
@@ -179,6 +180,9 @@ describe.concurrent('upgrading the kernel of a provisioned host', () => {
         expect(reboot.failure?.message).toContain(
           `kernel.unfinished: the upgrade of run ${lostId} to kernel ${NEW} ended before`,
         );
+        // A run that comes while apt of the lost one is at work is refused.
+        const atWork = `systemctl list-units '${unitPattern(lostId)}' --state=activating --plain --no-legend`;
+        await vi.waitFor(async () => expect(await change(site, atWork)).toBe(''), { timeout: 60_000, interval: 100 });
 
         const run = await site.beginDay2('upgrade-kernel');
         await run.untilAsked('reboot');
