@@ -8,8 +8,8 @@ import { PHASE_NAMES } from './src/domain/run/phases.js';
  */
 export default defineConfig({
   test: {
-    // Most of a test's time is spent waiting for servers; one worker, the default on two cores, would leave them idle.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Much of a test's time is spent waiting for servers; one worker, the default on two cores, would leave them idle.
+    maxWorkers: Math.max(3, availableParallelism() - 1),
     projects: [
       { test: { name: 'unit', include: ['{src,lab,bench,scripts}/**/*.test.ts'], testTimeout: 20_000 } },
       {
@@ -17,8 +17,6 @@ export default defineConfig({
           name: 'workflow',
           include: ['test/workflow/**/*.test.ts'],
           globalSetup: ['test/workflow/global-setup.ts'],
-          // One time-skipping server for all: a test that skips a day skips it for every run on the server.
-          fileParallelism: false,
           // A run without a cache is replayed by each of its workflow tasks, and by each question about its status.
           testTimeout: process.env['GPU_PROVISION_WORKFLOW_CACHE'] === 'off' ? 600_000 : 120_000,
           hookTimeout: 60_000,

@@ -9,7 +9,8 @@ import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
-import { inject } from 'vitest';
+import { afterAll, beforeAll, inject } from 'vitest';
+import { startTestServer, type TestServer } from '../../lab/tools/start-test-server.js';
 import {
   hostQueue,
   watchQueue,
@@ -31,6 +32,13 @@ Runtime.install({
   telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR' }) } },
 });
 
+/** One for each file of tests: a day that one of them skips is skipped for every run on the server, and what stops its time stops no others. */
+let server: TestServer;
+beforeAll(async () => {
+  server = await startTestServer();
+});
+afterAll(() => server.stop());
+
 /** The question is open within moments of real time, nothing before it waits; without a cache they are longer. */
 const QUESTION_DEADLINE_MS = { sticky: 30_000, replayed: 300_000 };
 const LOOK_EVERY_MS = 25;
@@ -40,7 +48,7 @@ const LEAPS = 2_000;
 
 /**
  * Has no console to read beside a reboot. Reading one ends by a cancel, and a cancel of an activity that ends at that moment makes the
- * time-skipping server skip no more, for all tests: seen.
+ * time-skipping server skip no more, for all tests of the file: seen.
  */
 export const REDFISH = {
   kind: 'redfish',
@@ -84,7 +92,7 @@ export class Rig {
   ) {}
 
   static async start(world: World, options: RigOptions = {}): Promise<Rig> {
-    const env = await connectTimeSkipping(inject('temporalAddress'));
+    const env = await connectTimeSkipping(server.address);
     const site = `site-${randomUUID()}`;
     const input: ProvisionInput = {
       spec: serverSpec({ bmc: REDFISH, ...options.spec, site }),
