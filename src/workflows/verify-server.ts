@@ -9,7 +9,7 @@ import type { Holder, HostItems } from '../activities/verify.js';
 import type { TruthTable } from '../domain/gpu/truth-table.js';
 import { FAILURES, isFailureType } from '../domain/run/failures.js';
 import { SEARCH_ATTRIBUTES } from '../domain/run/messages.js';
-import { lastingSteps, type StepName } from '../domain/run/steps.js';
+import { lastingSteps, type Step, type StepName } from '../domain/run/steps.js';
 import { renderVerify } from '../domain/text/verify.js';
 import {
   deviceItems,
@@ -51,20 +51,22 @@ export async function verifyServer(input: VerifyInput): Promise<VerifyReport> {
   return report;
 }
 
+/** Phase by phase, the steps of each side by side: what is not there is looked at three times, which would add up. */
 async function look(input: VerifyInput, { bootId }: Holder): Promise<readonly VerifyItem[]> {
   const items: VerifyItem[] = [];
   for (const phase of VERIFIED_PHASES.filter((name) => input.phases.includes(name))) {
     if (phase === 'gpu-isolation') items.push(...(await isolation(input, bootId)));
-    for (const { name, summary } of lastingSteps(phase)) {
-      const activity = `${name as StepName}.verify` as const;
-      const remedy = phase === 'gpu-isolation' ? BOOT_REMEDY : `start-provision --server ${input.spec.name}`;
-      items.push(
-        await item(name, remedy, async () => (await read(input, activity, `is it still so: ${summary}`, {})).summary),
-      );
-    }
+    const remedy = phase === 'gpu-isolation' ? BOOT_REMEDY : `start-provision --server ${input.spec.name}`;
+    items.push(...(await Promise.all(lastingSteps(phase).map((step) => lasts(input, step, remedy)))));
   }
   return items;
 }
+
+const lasts = (input: VerifyInput, { name, summary }: Step, remedy: string): Promise<VerifyItem> =>
+  item(name, remedy, async () => {
+    const activity = `${name as StepName}.verify` as const;
+    return (await read(input, activity, `is it still so: ${summary}`, {})).summary;
+  });
 
 const BOOT_REMEDY =
   'put it back, and reboot only while somebody is at the BMC console: what the next boot does is not what was proven';
