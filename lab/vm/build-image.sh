@@ -17,17 +17,16 @@ ssh-keygen -q -t ed25519 -N '' -C boot-lab -f "$out/client_key"
 ssh-keygen -q -t ed25519 -N '' -C boot-lab -f "$out/host_key"
 
 # As the packages of phase 2 ask for, so that the lab needs no archive while it runs; and what the frozen scripts call.
-packages=linux-image-amd64,initramfs-tools,lz4,systemd-sysv,udev,dbus,openssh-server,sudo,pciutils,psmisc,procps,kmod,iproute2
+packages=initramfs-tools,lz4,systemd-sysv,udev,dbus,openssh-server,sudo,pciutils,psmisc,procps,kmod,iproute2
 packages=$packages,grub-pc,grub-efi-amd64-bin,dosfstools,lvm2,multipath-tools,open-iscsi,nfs-common,thin-provisioning-tools,gnupg,iptables,less
 
 # Drivers that no part of the lab has: leaving them out halves the time of depmod and of copying. Hooks of storage that the root does
 # not lie on: without them a boot image has 6 MiB instead of 15, and every build and every boot is that much shorter.
 exclude() { printf -- '--dpkgopt=path-exclude=%s ' "$1"; }
-drivers='/lib/modules/*/kernel/drivers'
+unused='drivers/gpu drivers/media drivers/net/wireless drivers/infiniband drivers/staging sound'
 # shellcheck disable=SC2046 -- one option per word
 mmdebstrap --quiet --variant=minbase --include="$packages" \
-  $(exclude "$drivers/gpu/*") $(exclude "$drivers/media/*") $(exclude "$drivers/net/wireless/*") \
-  $(exclude "$drivers/infiniband/*") $(exclude "$drivers/staging/*") $(exclude '/lib/modules/*/kernel/sound/*') \
+  $(for folder in $unused; do exclude "/lib/modules/*/kernel/$folder/*"; done) \
   $(for hook in dmsetup iscsi lvm2 sg3-utils thermal thin-provisioning-tools; do exclude "/usr/share/initramfs-tools/hooks/$hook"; done) \
   $(exclude '/usr/share/man/*') $(exclude '/usr/share/doc/*') $(exclude '/usr/share/locale/*') \
   --aptopt='Apt::Install-Recommends "false"' \
@@ -36,6 +35,7 @@ mmdebstrap --quiet --variant=minbase --include="$packages" \
   --essential-hook="cp '$(dirname "$0")/initramfs-drivers.sh' \"\$1/usr/share/initramfs-tools/hooks/boot-lab\"" \
   --essential-hook='chmod 755 "$1/usr/share/initramfs-tools/hooks/boot-lab"' \
   --essential-hook='echo "grub-pc grub-pc/install_devices_empty boolean true" | chroot "$1" debconf-set-selections' \
+  --customize-hook="sh '$(dirname "$0")/kernels.sh' \"\$1\" '$out' '$unused'" \
   --customize-hook="sh '$(dirname "$0")/customize.sh' \"\$1\" '$out'" \
   bookworm "$tree"
 

@@ -2,7 +2,6 @@
 # `customize.sh ROOT OUT`: what makes the unpacked system the boot lab's host. Called by build-image.sh.
 set -eu
 root=$1 out=$2
-kernel=$(ls "$root/lib/modules")
 
 rm -f "$root/etc/os-release"
 cat > "$root/etc/os-release" <<'RELEASE'
@@ -10,15 +9,6 @@ PRETTY_NAME="Ubuntu 24.04 (boot lab: Debian 12)"
 ID=ubuntu
 VERSION_ID="24.04"
 RELEASE
-
-# Packages that Debian 12 has under no such name or only with a compiler. Empty: nothing in phases 1, 2 and 4 uses their files.
-for name in zfsutils-linux "linux-headers-$kernel" "linux-modules-extra-$kernel"; do
-  mkdir -p "$out/empty/DEBIAN"
-  printf 'Package: %s\nVersion: 1\nArchitecture: all\nMaintainer: boot lab\nDescription: empty, for the boot lab\n' "$name" > "$out/empty/DEBIAN/control"
-  dpkg-deb --root-owner-group --build "$out/empty" "$root/tmp/empty.deb" > /dev/null
-  chroot "$root" dpkg -i /tmp/empty.deb > /dev/null
-  rm -r "$out/empty" "$root/tmp/empty.deb"
-done
 
 echo h100-vm > "$root/etc/hostname"
 printf '127.0.0.1 localhost h100-vm\n' > "$root/etc/hosts"

@@ -30,7 +30,7 @@ const FIRST_BOOT_TIMEOUT_SECONDS = 10 * 60;
 const CONSOLE_SHOWN = 4_000;
 
 const FOLDER = sourceFolder(import.meta.url);
-const SCRIPTS = ['build-image.sh', 'customize.sh', 'initramfs-drivers.sh'] as const;
+const SCRIPTS = ['build-image.sh', 'kernels.sh', 'customize.sh', 'initramfs-drivers.sh'] as const;
 
 /** The base image, built now if these scripts have not built one before. Needs root, since mmdebstrap then keeps owners. */
 export async function baseImage(workshop: Workshop): Promise<BaseImage> {

@@ -8,13 +8,14 @@ import type { SeenBoot } from './timeline.js';
 
 const seconds = (from: number, to: number): string => `${((to - from) / 1_000).toFixed(1)} s`;
 
-/** Times count from the moment the trial began to boot, or from the cut of the power. */
+/** Times count from the moment the run's first trial began to boot, or from the cut of the power. */
 export function report(name: string, status: RunStatus, boots: readonly SeenBoot[], cutAt?: number): void {
-  const trial = boots.findLast((boot) => entryOf(boot.commandLine) === 'trial');
+  const began = Date.parse(status.startedAt);
+  const trial = boots.find((boot) => boot.startedAt > began && entryOf(boot.commandLine) === 'trial');
   const failedAt = cutAt ?? trial?.startedAt;
   const safe = boots.find((boot) => boot.startedAt > (failedAt ?? 0) && entryOf(boot.commandLine) !== 'trial');
   const parts = [
-    `${status.outcome ?? 'open'} after ${seconds(Date.parse(status.startedAt), Date.parse(status.endedAt ?? status.now))}`,
+    `${status.outcome ?? 'open'} after ${seconds(began, Date.parse(status.endedAt ?? status.now))}`,
     `${boots.length - 1} boots after the first`,
     ...status.phases.flatMap((phase) =>
       phase.seconds === null ? [] : [`${phase.name} ${Math.round(phase.seconds)} s`],

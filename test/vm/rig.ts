@@ -14,7 +14,12 @@ import { GPU_ADDRESSES, GPU_ID, type Hardware } from '../../lab/vm/hardware.js';
 import { baseImage } from '../../lab/vm/image.js';
 import { HOST_NAME, Machine, SERIAL, type Checkpoint } from '../../lab/vm/machine.js';
 import { onHost, untilReachable } from '../../lab/vm/reach.js';
-import { WORKFLOW_QUEUE } from '../../src/domain/run/messages.js';
+import {
+  DAY_2_WORKFLOW_TYPES,
+  WORKFLOW_QUEUE,
+  type ProvisionInput,
+  type RunPurpose,
+} from '../../src/domain/run/messages.js';
 import type { PhaseName } from '../../src/domain/run/phases.js';
 import type { BmcSpec, ServerSpec } from '../../src/domain/spec.js';
 import { createActivities } from '../../src/worker.js';
@@ -87,11 +92,19 @@ export class BootSite {
     return onHost(this.machine.ssh, script);
   }
 
-  async begin(phases: readonly PhaseName[] = ISOLATION): Promise<BootRun> {
-    const handle = await this.client.workflow.start('provisionServer', {
+  begin(phases: readonly PhaseName[] = ISOLATION): Promise<BootRun> {
+    return this.beginOf('provisionServer', { phases });
+  }
+
+  beginDay2(purpose: RunPurpose): Promise<BootRun> {
+    return this.beginOf(DAY_2_WORKFLOW_TYPES[purpose], {});
+  }
+
+  private async beginOf(type: string, input: Partial<ProvisionInput>): Promise<BootRun> {
+    const handle = await this.client.workflow.start(type, {
       workflowId: `provision/${this.spec.name}-${this.spec.site}`,
       taskQueue: this.queue,
-      args: [{ spec: this.spec, phases, startedBy: 'op-b@ops2' }],
+      args: [{ spec: this.spec, startedBy: 'op-b@ops2', ...input }],
       workflowIdConflictPolicy: 'FAIL',
     });
     return new BootRun(handle, PATIENCE);

@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { GPU_ADDRESSES } from '../../lab/vm/hardware.js';
+import type { RunStatus } from '../../src/domain/run/messages.js';
+import { changes } from '../conformance/as-before.js';
 import { claimsOf, play, type Stage } from '../conformance/play.js';
-import { scenarios } from '../conformance/scenarios.js';
+import { entryOf, inTrialInitramfs, scenarios } from '../conformance/scenarios.js';
 import { report } from './figures.js';
 import { story } from '../support/provision-run.js';
 import { BootSite } from './rig.js';
+import type { BootRun } from './run.js';
 
 const NATIVE = 'e1000e';
 
@@ -14,10 +17,65 @@ const BY_UEFI = [
   'the kernel panics',
 ];
 
+/** Names the run that entered the trial last. */
+const CUSTOM_CFG = / \/boot\/grub\/custom\.cfg$/;
+
 /** The others go on from a host on which phase 2 is done. */
 const FROM_THE_BEGINNING = 'the native driver is loaded before the hook';
 
+async function approvedEnd(run: BootRun, gate?: string): Promise<RunStatus> {
+  await run.approve(gate);
+  return run.end();
+}
+
 describe.concurrent('a machine that really boots', () => {
+  it('a newer kernel of the archive that panics is taken away, is the default when it does not, and the GPUs are given back', async ({
+    onTestFinished,
+  }) => {
+    const site = await BootSite.start({ onTestFinished });
+    const newer = (await site.sh(`sed -n 's/^Depends: linux-image-//p' /srv/archive/Packages | tail -n 1`)).trim();
+    const older = (await site.sh('uname -r')).trim();
+    const before = await site.snapshot();
+    const provisioned = await approvedEnd(await site.begin());
+    expect(provisioned.outcome, story(provisioned)).toBe('provisioned');
+
+    await site.sh(inTrialInitramfs('00-panic', 'echo c > /proc/sysrq-trigger'));
+    const isolated = await site.snapshot();
+    const panics = await site.beginDay2('upgrade-kernel');
+    const { plan } = await panics.untilAsked('reboot');
+    expect(plan).toMatchObject({ boots: 'kernel', upgrade: { from: older, to: newer } });
+    const panicked = await approvedEnd(panics);
+    report('a newer kernel that panics', panicked, site.timeline.boots);
+    expect(panicked.outcome, story(panicked)).toBe('restored');
+    expect(panicked.counts).toEqual({ forwardReboots: 1, undoReboots: 1, powerCycles: 0 });
+    expect(changes(isolated, await site.snapshot()).filter((line) => !CUSTOM_CFG.test(line))).toEqual([]);
+    expect((await site.sh('uname -r')).trim()).toBe(older);
+
+    await site.sh('rm /etc/initramfs-tools/scripts/init-top/00-panic');
+    const upgraded = await approvedEnd(await site.beginDay2('upgrade-kernel'));
+    report('a newer kernel', upgraded, site.timeline.boots);
+    expect(upgraded.outcome, story(upgraded)).toBe('upgraded');
+    expect((await site.sh('uname -r')).trim()).toBe(newer);
+    expect(await site.drivers()).toEqual(new Map(GPU_ADDRESSES.map((address) => [address, 'vfio-pci'])));
+
+    const given = await approvedEnd(await site.beginDay2('decommission'), 'decommission');
+    report('decommission', given, site.timeline.boots);
+    expect(given.outcome, story(given)).toBe('decommissioned');
+    expect(await site.drivers()).toEqual(new Map(GPU_ADDRESSES.map((address) => [address, 'e1000e'])));
+    expect((await site.sh('uname -r')).trim()).toBe(newer);
+    expect(site.timeline.boots.map(({ commandLine }) => entryOf(commandLine))).toEqual([
+      'default',
+      'trial',
+      'trial',
+      'known-good',
+      'trial',
+      'trial',
+      'default',
+    ]);
+    const left = changes(before, await site.snapshot());
+    expect(left.filter((line) => !line.includes(newer) && !line.endsWith(' /boot/grub/grub.cfg'))).toEqual([]);
+  });
+
   it.for(scenarios(NATIVE).map((scenario) => [scenario.name, scenario] as const))(
     '%s',
     async ([, scenario], { onTestFinished }) => {
