@@ -1,10 +1,12 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { describe, expect, it } from 'vitest';
+import { startRackHost, type RackHost } from '../../test/support/rack-host.js';
 import { serverSpec } from '../../test/support/server-spec.js';
 import { FAILURES, type FailureType } from '../domain/run/failures.js';
 import type { Bmc } from '../ports/bmc.js';
 import { ProvisionError } from '../ports/failure.js';
 import type { Adapters } from './define-step.js';
+import { claimHost } from './preparation/claim-host.js';
 import { rebootActivities, type BmcAction, type RebootInput } from './reboot.js';
 
 const input: RebootInput = {
@@ -98,6 +100,11 @@ describe('a power cycle', () => {
   });
 });
 
+interface Answered {
+  readonly server: RackHost;
+  readonly asked: Promise<unknown>;
+}
+
 describe('the request to reboot', () => {
   const request = (exitCode: number | null): Promise<{ asked: boolean }> => {
     const { adapters } = world('HostUnreachable');
@@ -117,5 +124,33 @@ describe('the request to reboot', () => {
 
   it('is asked again where the command was ended by a signal: the shutdown may have begun', async () => {
     await expect(request(null)).rejects.toMatchObject({ type: 'LinkLost', nonRetryable: false });
+  });
+
+  /** systemd-run says that it failed, before it did anything or when it had done it. */
+  async function answered(when: 'before' | 'after', onEnd: (end: () => Promise<void>) => void): Promise<Answered> {
+    const server = await startRackHost();
+    onEnd(() => server.close());
+    const ctx = server.context(input.run.id);
+    await claimHost.apply(ctx);
+    const { bootId } = await ctx.host.bootReading();
+    const effect = { kind: 'fail', exitCode: 1, stderr: 'Connection timed out', when } as const;
+    server.rack.faults.add({ at: 'program', match: /^systemd-run .*systemctl reboot/, effect });
+    const asked = new MockActivityEnvironment().run(rebootActivities(server.adapters)['reboot.request'], {
+      ...input,
+      spec: server.spec,
+      oldBootId: bootId,
+    });
+    return { server, asked };
+  }
+
+  it('was not heard where systemd has no order of it', async ({ onTestFinished }) => {
+    const { asked } = await answered('before', onTestFinished);
+    await expect(asked).rejects.toMatchObject({ type: 'CommandFailed' });
+  });
+
+  it('was heard where only the answer of systemd-run was lost', async ({ onTestFinished }) => {
+    const { server, asked } = await answered('after', onTestFinished);
+    await expect(asked).resolves.toEqual({ asked: true });
+    await server.host.waitFor((host) => host.boots.length === 2, 'the reboot');
   });
 });

@@ -208,8 +208,8 @@ export function upgradeScheduleOf(seed: number): Schedule {
 }
 
 /**
- * The last command of REBOOT_IF is what asks for the reboot: one that fails has asked for none, and is not counted. An answer that is lost is
- * another fault. A way back of two reboots after one that failed so would be three (seed 1135).
+ * REBOOT_IF fails only where systemd has no order of a reboot, so that one that failed is not counted. An answer that is lost is another
+ * fault. A way back of two reboots after one that failed so would be three (seed 1135).
  */
 const possible = (fault: Fault): Fault =>
   fault.at === 'reboot.request' && fault.kind === 'fails-for-good' ? { ...fault, point: 'before' } : fault;

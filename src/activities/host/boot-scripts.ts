@@ -40,7 +40,7 @@ sync "$1"
 sync -f "$1"
 grub-editenv "$1" list`;
 
-/** `BOOT-ID LOG NOTE`, fenced: reboots if this boot is still running. Exit 44 another boot runs, 45 kexec armed, 46 soft reboot armed. */
+/** `BOOT-ID LOG NOTE`, fenced: reboots if this boot is still running. Exit 44 another boot runs, 45 kexec armed, 46 soft reboot armed; any other but 0: no reboot was ordered. */
 export const REBOOT_IF = `set -u
 running=$(cat /proc/sys/kernel/random/boot_id)
 if [ "$running" != "$1" ]; then echo "boot $running runs, not $1" >&2; exit 44; fi
@@ -50,7 +50,12 @@ unit=gpu-provision-reboot-\${1%%-*}
 if systemctl is-active --quiet "$unit.timer"; then echo "asked already"; exit 0; fi
 printf '%s %s %s\\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$3" >> "$2"
 sync "$2"
-systemd-run --quiet --collect --unit="$unit" --on-active=2 systemctl reboot`;
+systemd-run --quiet --collect --unit="$unit" --on-active=2 systemctl reboot && exit 0
+code=$?
+# Its answer may be lost where the order is not: then the timer is there, or what it starts, or the shutdown.
+if systemctl is-active --quiet "$unit.timer" "$unit.service"; then exit 0; fi
+if [ "$(systemctl is-system-running)" = stopping ]; then exit 0; fi
+exit $code`;
 
 /** `CONFIRMED-PATH BOOT-ID`: tells the dead-man service that this boot has been seen. */
 export const CONFIRM_BOOT = `set -eu
