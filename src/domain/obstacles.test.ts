@@ -21,7 +21,7 @@ const ROWS: readonly (readonly [string, Partial<RebootObstacles>, string])[] = [
   ],
   ['what could not be read', { items: [unread] }, 'boot.file: could not be read. verify again'],
   ['a commit without hashes', { committedWithoutHashes: 'run-1' }, 'run run-1 was committed by an older version'],
-  ['a trial that nobody confirmed', { unconfirmedTrialOf: 'run-2' }, 'a boot of run run-2 that nobody confirmed'],
+  ['a trial that nobody committed', { unconfirmedTrialOf: 'run-2' }, 'a boot of run run-2 that was never committed'],
   ['a VM', { vms: ['tenant-a/db-0'] }, 'VMs run here: tenant-a/db-0. Stop or move them'],
   ['a process', { gpuProcesses: ['python3 (pid 7)'] }, 'processes hold GPUs: python3 (pid 7). End them'],
 ];

@@ -29,7 +29,7 @@ export interface RebootObstacles extends RunningWork {
   readonly items: readonly VerifyItem[];
   /** The run whose commit noted no hashes; else null. */
   readonly committedWithoutHashes: string | null;
-  /** The lost run whose trial runs now and was not confirmed; else null. */
+  /** The lost run whose trial runs now and is not the default; else null. */
   readonly unconfirmedTrialOf: string | null;
 }
 
@@ -61,7 +61,7 @@ export function whyNotRebooted(
     ...(unconfirmedTrialOf === null
       ? []
       : [
-          `the host runs a boot of run ${unconfirmedTrialOf} that nobody confirmed: its dead-man brings it back to known-good. Start again then`,
+          `the host runs a boot of run ${unconfirmedTrialOf} that was never committed: its dead-man brings it back to known-good, unless that run ended between confirming it and making it the default; systemctl reboot does the same. Start again then`,
         ]),
     ...workProblems(found),
   ];
