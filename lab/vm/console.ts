@@ -20,8 +20,8 @@ export class SerialConsole {
     socket.on('error', () => undefined);
   }
 
-  static async attach(socketPath: string): Promise<SerialConsole> {
-    const socket = connect(socketPath);
+  static async attach(port: number): Promise<SerialConsole> {
+    const socket = connect(port, '127.0.0.1');
     await once(socket, 'connect');
     return new SerialConsole(socket);
   }

@@ -10,7 +10,7 @@ describe('the virtual server', () => {
       nvram: 'n',
       sshPort: 1,
       qmp: 'q',
-      console: 'c',
+      consolePort: 2,
       consoleLog: 'l',
     }).filter((argument) => argument.startsWith('pxb-pcie'));
     const buses = devices.map((device) => Number(/bus_nr=(\d+)/.exec(device)?.[1]) + 1);

@@ -42,6 +42,7 @@ export type Lifetime = 'ours' | 'its-own';
 /** What `machine.json` holds. */
 interface Description extends Hardware {
   readonly port: number;
+  readonly consolePort: number;
   readonly key: string;
   readonly hostKey: string;
   readonly rootOffset: number;
@@ -108,9 +109,10 @@ export class Machine {
     lifetime: Lifetime,
   ): Promise<Machine> {
     const port = await freePort();
+    const consolePort = await freePort();
     await writeFile(join(folder, 'known_hosts'), `[127.0.0.1]:${port} ${base.hostKey}\n`);
     const { clientKey: key, hostKey, rootOffset } = base;
-    const description: Description = { ...hardware, port, key, hostKey, rootOffset };
+    const description: Description = { ...hardware, port, consolePort, key, hostKey, rootOffset };
     await writeFile(join(folder, 'machine.json'), JSON.stringify(description));
     return Machine.open(folder, lifetime);
   }
@@ -120,7 +122,7 @@ export class Machine {
     const text = await readFile(join(folder, 'machine.json'), 'utf8').catch(() => {
       throw new Error(`no machine in ${folder}`);
     });
-    const { port, key, hostKey, rootOffset, ...hardware } = JSON.parse(text) as Description;
+    const { port, consolePort, key, hostKey, rootOffset, ...hardware } = JSON.parse(text) as Description;
     const ssh = { host: '127.0.0.1', port, user: SSH_USER, key, knownHosts: join(folder, 'known_hosts') } as const;
     const wiring: Wiring = {
       ...hardware,
@@ -129,16 +131,16 @@ export class Machine {
       nvram: join(folder, FILES.nvram),
       sshPort: port,
       qmp: join(folder, 'qmp.sock'),
-      console: join(folder, 'console.sock'),
+      consolePort,
       consoleLog: join(folder, FILES.consoleLog),
     };
     const base = { disk: wiring.disk, clientKey: key, hostKey, rootOffset };
     return new Machine(folder, ssh, wiring, base, lifetime);
   }
 
-  /** Unix socket of the serial console; QEMU serves one client at a time. */
-  get consoleSocket(): string {
-    return this.wiring.console;
+  /** The serial console on 127.0.0.1; QEMU serves one client at a time. */
+  get consolePort(): number {
+    return this.wiring.consolePort;
   }
 
   get hardware(): Hardware {
@@ -173,7 +175,7 @@ export class Machine {
   /** Resolves when QEMU has begun to execute; the host needs most of a minute more. */
   async powerOn(): Promise<void> {
     if ((await this.power()) === 'on') return;
-    await Promise.all([this.wiring.qmp, this.wiring.console].map((path) => rm(path, { force: true })));
+    await rm(this.wiring.qmp, { force: true });
     const memory = join(this.folder, FILES.memory);
     const goesOn = await exists(memory);
     const argv = [...qemuArguments(this.wiring), ...(goesOn ? ['-incoming', `exec:cat ${memory}`] : [])];

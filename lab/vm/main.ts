@@ -52,7 +52,7 @@ async function ssh(command: readonly string[]): Promise<void> {
 
 async function attach(): Promise<void> {
   const machine = await Machine.open(folder);
-  const stream = connect(machine.consoleSocket);
+  const stream = connect(machine.consolePort, '127.0.0.1');
   if (process.stdin.isTTY) process.stdin.setRawMode(true);
   process.stdin.on('data', (bytes: Buffer) => {
     if (bytes.includes(CTRL_BRACKET)) stream.end();

@@ -269,7 +269,7 @@ echo ${NINTH_ADDRESS} > /sys/bus/pci/drivers_probe`);
     expect(await site.snapshot()).toEqual(before);
     expect(entries(site)).toEqual(['default', 'trial']);
 
-    const console = await SerialConsole.attach(site.machine.consoleSocket);
+    const console = await SerialConsole.attach(site.machine.consolePort);
     onTestFinished(() => console.detach());
     console.type('');
     await console.hear(/login: $/);

@@ -3,16 +3,11 @@
  * @module
  */
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { createServer, type AddressInfo } from 'node:net';
 import { startIpmiBmc, type BmcIdentity, type IpmiBmc } from '../../vm/bmc/ipmi.js';
 import type { SimulatedHost } from '../options.js';
 
 export async function startIpmiBmcOf(host: SimulatedHost, credentials: BmcIdentity['credentials']): Promise<IpmiBmc> {
-  const folder = await mkdtemp(join(tmpdir(), 'serial-line-'));
-  const consoleSocket = join(folder, 'console.sock');
   const line = createServer((bmc) => {
     const deafen = host.hearConsole((text) => bmc.write(`${text}\r\n`));
     // What is typed has nobody to read it.
@@ -21,11 +16,11 @@ export async function startIpmiBmcOf(host: SimulatedHost, credentials: BmcIdenti
       .on('error', () => undefined)
       .on('close', deafen);
   });
-  line.listen(consoleSocket);
+  line.listen(0, '127.0.0.1');
   await once(line, 'listening');
   const bmc = await startIpmiBmc(
     {
-      consoleSocket,
+      consolePort: (line.address() as AddressInfo).port,
       power: () => Promise.resolve(host.power),
       powerOn: async () => host.powerOn(),
       powerOff: async () => host.powerOff(),
@@ -39,7 +34,6 @@ export async function startIpmiBmcOf(host: SimulatedHost, credentials: BmcIdenti
     async close() {
       await bmc.close();
       line.close();
-      await rm(folder, { recursive: true });
     },
   };
 }

@@ -1,5 +1,5 @@
 /**
- * The serial line between a BMC and the machine. QEMU serves its console at a unix socket that comes and goes with the power;
+ * The serial line between a BMC and the machine. QEMU serves its console at a port that comes and goes with the power;
  * ipmi_sim dials one TCP port and expects it to stay.
  * @module
  */
@@ -15,10 +15,10 @@ export interface ConsoleLine {
 /** From one try to reach a machine that is off to the next. GRUB shows its menu for longer. */
 const RETRY_MS = 200;
 
-export async function connectConsole(consoleSocket: string): Promise<ConsoleLine> {
+export async function connectConsole(consolePort: number): Promise<ConsoleLine> {
   const ends = new Set<Ended>();
   const server = createServer((bmc) => {
-    const end = join(bmc, consoleSocket);
+    const end = join(bmc, consolePort);
     ends.add(end);
     bmc.once('close', () => ends.delete(end));
   });
@@ -37,11 +37,11 @@ export async function connectConsole(consoleSocket: string): Promise<ConsoleLine
 type Ended = () => void;
 
 /** Carries bytes both ways until the BMC hangs up; what it types while the machine is off is lost. */
-function join(bmc: Socket, consoleSocket: string): Ended {
+function join(bmc: Socket, consolePort: number): Ended {
   let machine: Socket;
   let retry: NodeJS.Timeout | undefined;
   const dial = (): void => {
-    machine = connect(consoleSocket)
+    machine = connect(consolePort, '127.0.0.1')
       .on('data', (bytes) => bmc.write(bytes))
       // Whatever went wrong, close follows.
       .on('error', () => undefined)

@@ -23,8 +23,8 @@ export interface PoweredMachine {
   reset(): Promise<void>;
   /** As ACPI tells the operating system, which may ignore it. */
   powerButton(): Promise<void>;
-  /** Unix socket of the serial console; absent while the machine is off. */
-  readonly consoleSocket: string;
+  /** Of the serial console on 127.0.0.1; nobody listens while the machine is off. */
+  readonly consolePort: number;
 }
 
 const COMMANDS: Readonly<Record<string, (machine: PoweredMachine) => Promise<void>>> = {

@@ -23,7 +23,7 @@ export interface IpmiBmc {
 /** The BMC answers when the promise resolves. It holds the machine's console, of which QEMU has one. */
 export async function startIpmiBmc(machine: PoweredMachine, identity: BmcIdentity): Promise<IpmiBmc> {
   const panel = await FrontPanel.open(machine);
-  const console = await connectConsole(machine.consoleSocket);
+  const console = await connectConsole(machine.consolePort);
   const wires = async (): Promise<void> => {
     await console.close();
     await panel.close();

@@ -3,11 +3,9 @@
  * @module
  */
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '../../../tools/free-port.js';
 import type { PoweredMachine } from '../front-panel.js';
 
 /** Long enough to find out a BMC that does not look at the power, but remembers what it was told. */
@@ -21,16 +19,12 @@ export class FakeMachine implements PoweredMachine {
   private console: Server | null = null;
   private readonly watchers = new Set<Socket>();
 
-  private constructor(private readonly folder: string) {}
+  private constructor(readonly consolePort: number) {}
 
   static async create(): Promise<FakeMachine> {
-    const machine = new FakeMachine(await mkdtemp(join(tmpdir(), 'fake-machine-')));
+    const machine = new FakeMachine(await freePort());
     await machine.openConsole();
     return machine;
-  }
-
-  get consoleSocket(): string {
-    return join(this.folder, 'console.sock');
   }
 
   power(): Promise<'on' | 'off'> {
@@ -75,19 +69,17 @@ export class FakeMachine implements PoweredMachine {
   }
 
   private async openConsole(): Promise<void> {
-    await rm(this.consoleSocket, { force: true });
     this.console = createServer((watcher) => {
       this.watchers.add(watcher);
       watcher.on('error', () => undefined).on('close', () => this.watchers.delete(watcher));
       watcher.on('data', (typed) => watcher.write(typed.toString().toUpperCase()));
     });
-    this.console.listen(this.consoleSocket);
+    this.console.listen(this.consolePort, '127.0.0.1');
     await once(this.console, 'listening');
   }
 
-  /** Its files too. */
-  async destroy(): Promise<void> {
+  destroy(): Promise<void> {
     this.goOff();
-    await rm(this.folder, { recursive: true });
+    return Promise.resolve();
   }
 }
