@@ -24,7 +24,7 @@ const RUN_POLL_MS = 100;
 /** Resolves when the run is over or the signal aborts; it may begin before the run does. */
 export async function attend(attendance: Attendance, signal: AbortSignal): Promise<void> {
   const { client, host, fault } = attendance;
-  while (!signal.aborted && !(await exists(client, host.name))) await delay(RUN_POLL_MS);
+  await untilStarted(client, host.name, signal);
   let asked = false;
   let killed = false;
   let answered = '';
@@ -46,6 +46,10 @@ export async function attend(attendance: Attendance, signal: AbortSignal): Promi
     if (!attendance.yes || answered === question.id) continue;
     if (await answer(attendance, question)) answered = question.id;
   }
+}
+
+export async function untilStarted(client: ProvisionClient, server: string, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && !(await exists(client, server))) await delay(RUN_POLL_MS);
 }
 
 async function exists(client: ProvisionClient, server: string): Promise<boolean> {

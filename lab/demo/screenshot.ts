@@ -1,6 +1,6 @@
 /**
  * `npm run screenshot`: plays three servers, one that is provisioned, one whose new image panics and one that waits for its approval, and takes
- * the pictures of the docs in a browser: Temporal's UI and the reports. Needs apt install chromium pngquant.
+ * the pictures of the docs in a browser: Temporal's UI, the reports, and a terminal. Needs apt install chromium pngquant.
  * @module
  */
 import { execFile } from 'node:child_process';
@@ -11,18 +11,22 @@ import { promisify } from 'node:util';
 import { WORKFLOW_TYPE, workflowId } from '../../src/domain/run/messages.js';
 import { outcomeOf } from '../../src/domain/run/view.js';
 import { findBrowser, withPage, type Page } from '../tools/browser.js';
-import { attend } from './attend.js';
+import { attend, untilStarted } from './attend.js';
 import { DEMO_FAULTS, DURATIONS } from './faults.js';
 import { openDemoFolder, type DemoFolder } from './folder.js';
 import { photograph, type Shot } from './photograph.js';
 import { MAIN } from './programs.js';
 import { filtersOf, LIST_COLUMNS } from './run-list.js';
 import { openDemoSite, type DemoSite } from './site.js';
+import { screenOf, WIDTH } from './terminal-window.js';
 
 const PROVISIONED = { name: 'h100-01', serial: '5XKQ1P3' };
 const FALLS_BACK = { name: 'h100-02', serial: '5XKQ2P3' };
 const WAITS = { name: 'h100-03', serial: '5XKQ3P3' };
 const FAULT = 'kernel-panic';
+/** Of `watch` in a terminal. */
+const AWAY = ['not back yet', 'ladder'];
+const AT_THE_GATE = ['GATE', 'elsewhere'];
 const IMAGES = 'docs/images';
 const PAGE_OF_FILTERS = 'docs/temporal-ui.md';
 const PAGE_OF_FALLBACK = 'docs/report.md';
@@ -46,10 +50,10 @@ async function main(): Promise<void> {
     });
     const worker = await site.startWorker();
     closers.unshift(() => worker.stop());
-    await play(site, folder);
+    const terminals = await play(site, folder);
     await withPage(browser, async (page) => {
       await setUpList(page, site);
-      for (const shot of [...(await uiShots(site)), ...(await reportShots(site, folder))]) {
+      for (const shot of [...terminals, ...(await uiShots(site)), ...(await reportShots(site, folder))]) {
         await photograph(page, shot);
         report(shot.file);
       }
@@ -59,8 +63,9 @@ async function main(): Promise<void> {
   }
 }
 
-/** Two runs to their end, one to its question. */
-async function play(site: DemoSite, folder: DemoFolder): Promise<void> {
+/** Two runs to their end, one to its question. What a terminal shows meanwhile. */
+async function play(site: DemoSite, folder: DemoFolder): Promise<readonly Shot[]> {
+  const shots: Shot[] = [];
   for (const { name, ends } of [
     { name: PROVISIONED.name, ends: 'provisioned' },
     { name: FALLS_BACK.name, ends: 'restored' },
@@ -69,9 +74,13 @@ async function play(site: DemoSite, folder: DemoFolder): Promise<void> {
     const over = new AbortController();
     const host = site.rack.host(name);
     const attendance = { client: site.client, host, fault: null, yes: true, restartWorker: async () => {}, report };
+    const looks = untilStarted(site.client, name, over.signal).then(async () => {
+      if (name === FALLS_BACK.name) shots.push(await terminalShot(site, folder, name, 'terminal-reboot.png', AWAY));
+    });
     const [said] = await Promise.all([
       gpuProvision(site, ['start', name, '--inventory', folder.inventory]).finally(() => over.abort()),
       attend(attendance, over.signal),
+      looks,
     ]);
     const outcome = outcomeOf(await site.client.status(name));
     if (outcome !== ends) throw new Error(`${name} ended ${String(outcome)}:\n${said}`);
@@ -80,9 +89,24 @@ async function play(site: DemoSite, folder: DemoFolder): Promise<void> {
   report(`${WAITS.name} must ask`);
   await gpuProvision(site, ['start', WAITS.name, '--inventory', folder.inventory, '--detach']);
   for await (const { view } of site.client.watch(WAITS.name)) {
-    if (view.status?.question?.kind === 'reboot' && view.status.plan !== null) return;
+    if (view.status?.question?.kind !== 'reboot' || view.status.plan === null) continue;
+    return [...shots, await terminalShot(site, folder, WAITS.name, 'terminal-gate.png', AT_THE_GATE)];
   }
   throw new Error(`${WAITS.name} ended without a question`);
+}
+
+/** Of `watch`, the first time that these texts are in it. */
+async function terminalShot(
+  { env }: DemoSite,
+  folder: DemoFolder,
+  server: string,
+  file: string,
+  texts: readonly string[],
+): Promise<Shot> {
+  const { html, height } = await screenOf(env, ['watch', server], texts);
+  const page = resolve(folder.path, `${file}.html`);
+  await writeFile(page, html);
+  return { file: join(IMAGES, file), url: pathToFileURL(page).href, shows: texts[0] ?? '', width: WIDTH, height };
 }
 
 /** Between two marks of the page: from the decision on, without single steps and how this machine kept up. */
