@@ -74,13 +74,14 @@ async function play(site: DemoSite, folder: DemoFolder): Promise<readonly Shot[]
     const over = new AbortController();
     const host = site.rack.host(name);
     const attendance = { client: site.client, host, fault: null, yes: true, restartWorker: async () => {}, report };
-    const looks = untilStarted(site.client, name, over.signal).then(async () => {
-      if (name === FALLS_BACK.name) shots.push(await terminalShot(site, folder, name, 'terminal-reboot.png', AWAY));
-    });
+    const photographAway = async (): Promise<void> => {
+      await untilStarted(site.client, name, over.signal);
+      shots.push(await terminalShot(site, folder, name, 'terminal-reboot.png', AWAY));
+    };
     const [said] = await Promise.all([
       gpuProvision(site, ['start', name, '--inventory', folder.inventory]).finally(() => over.abort()),
       attend(attendance, over.signal),
-      looks,
+      name === FALLS_BACK.name ? photographAway() : null,
     ]);
     const outcome = outcomeOf(await site.client.status(name));
     if (outcome !== ends) throw new Error(`${name} ended ${String(outcome)}:\n${said}`);

@@ -2,11 +2,11 @@
  * A command in a terminal, as a person sees it: a pseudo-terminal by script(1), and an emulator that draws what arrives there as a page.
  * @module
  */
-import { spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 // oxlint-disable-next-line import/default -- CommonJS, whose names Node doesn't find
 import serialize from '@xterm/addon-serialize';
 import headless from '@xterm/headless';
+import { spawnAtTerminal } from '../tools/terminal.js';
 import { MAIN, type Env } from './programs.js';
 
 const COLUMNS = 100;
@@ -30,11 +30,9 @@ export interface Screen {
 
 /** The screen of `gpu-provision WORDS` the first time that all of these texts are on it. Throws when it ends first, or takes two minutes. */
 export async function screenOf(env: Env, words: readonly string[], texts: readonly string[]): Promise<Screen> {
-  const command = `stty cols ${COLUMNS} rows ${ROWS}; exec ${[process.execPath, MAIN, ...words].join(' ')}`;
-  const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
-    env: { ...env, TERM: 'xterm', NO_COLOR: undefined },
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+  const command = `exec ${[process.execPath, MAIN, ...words].join(' ')}`;
+  const size = { columns: COLUMNS, rows: ROWS };
+  const child = spawnAtTerminal(command, size, { env: { ...env, TERM: 'xterm', NO_COLOR: undefined } });
   const ended = new Promise<void>((resolve, reject) => {
     child.on('error', reject).on('close', () => resolve());
   });

@@ -1,11 +1,11 @@
 /**
  * The command as a process of its own: exit codes, streams and Ctrl-C as a shell sees them.
  */
-import { spawn } from 'node:child_process';
 import { stripVTControlCharacters } from 'node:util';
 import ssh2 from 'ssh2';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startTemporal, type TemporalServer } from '../../lab/tools/start-temporal.js';
+import { spawnAtTerminal } from '../../lab/tools/terminal.js';
 import { connectProvision } from '../../src/client.js';
 import { EXAMPLE, ExampleSite } from '../../src/inventory/example-site.js';
 import { golden } from '../golden/golden.js';
@@ -177,12 +177,9 @@ describeWith('at a terminal', ['script', 'stty'], 'bsdutils coreutils', () => {
 
   /** What a terminal of that width gets of `gpu-provision WORDS` in the folder of the inventory. */
   function atTerminal(columns: number, words: string, env: Record<string, string>): Promise<string> {
-    const command = `stty cols ${columns} rows 50; ${process.execPath} ${product.path('src/cli/main.js')} ${words}`;
-    const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
-      cwd: site.directory,
-      env: { PATH: process.env['PATH'], ...env },
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
+    const command = `${process.execPath} ${product.path('src/cli/main.js')} ${words}`;
+    const size = { columns, rows: 50 };
+    const child = spawnAtTerminal(command, size, { cwd: site.directory, env: { PATH: process.env['PATH'], ...env } });
     let said = '';
     child.stdout.on('data', (bytes) => (said += String(bytes)));
     return new Promise((resolve, reject) => {

@@ -7,21 +7,19 @@ import { thisMachine } from '../../lab/tools/workshop.js';
 import { startIpmiBmc } from '../../lab/vm/bmc/ipmi.js';
 import { startRedfishBmc } from '../../lab/vm/bmc/redfish.js';
 import { SerialConsole } from '../../lab/vm/console.js';
-import { GPU_ADDRESSES, NINTH_ADDRESS, STRANGER_ADDRESS, type Firmware } from '../../lab/vm/hardware.js';
+import { NINTH_ADDRESS, STRANGER_ADDRESS, type Firmware } from '../../lab/vm/hardware.js';
 import { SERIAL, type Machine } from '../../lab/vm/machine.js';
 import type { RunStatus } from '../../src/domain/run/messages.js';
 import type { BmcSpec } from '../../src/domain/spec.js';
-import { entryOf, inTrialInitramfs } from '../conformance/scenarios.js';
+import { inTrialInitramfs } from '../conformance/scenarios.js';
 import { changes } from '../conformance/as-before.js';
 import { report } from './figures.js';
 import { unseenByGrub } from './grub-view.js';
-import { BootSite } from './rig.js';
+import { BootSite, entries, on } from './rig.js';
 import { BuiltProduct } from '../support/built-product.js';
 import { story } from '../support/provision-run.js';
 import type { BootRun } from './run.js';
 
-const on = (driver: string): ReadonlyMap<string, string> => new Map(GPU_ADDRESSES.map((address) => [address, driver]));
-const entries = (site: BootSite): readonly string[] => site.timeline.boots.map((boot) => entryOf(boot.commandLine));
 const POLL_MS = 500;
 
 async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {

@@ -24,6 +24,7 @@ import type { PhaseName } from '../../src/domain/run/phases.js';
 import type { BmcSpec, ServerSpec } from '../../src/domain/spec.js';
 import { createActivities } from '../../src/worker.js';
 import { story } from '../support/provision-run.js';
+import { entryOf, type Entry } from '../conformance/scenarios.js';
 import { serve } from '../support/serve.js';
 import { serverSpec } from '../support/server-spec.js';
 import { BootRun } from './run.js';
@@ -135,6 +136,14 @@ export class BootSite {
     return out.trim().split('\n').toSorted();
   }
 }
+
+/** Drivers of a machine whose GPUs are all on this one. */
+export const on = (driver: string): ReadonlyMap<string, string> =>
+  new Map(GPU_ADDRESSES.map((address) => [address, driver]));
+
+/** What each kernel of the machine was started from, in order. */
+export const entries = ({ timeline }: BootSite): readonly Entry[] =>
+  timeline.boots.map(({ commandLine }) => entryOf(commandLine));
 
 /** A running machine on which phases 1 and 2 are done, made by the first test of this session that needs it. */
 async function prepared(hardware: Hardware): Promise<Checkpoint> {

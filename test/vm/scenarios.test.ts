@@ -3,10 +3,10 @@ import { GPU_ADDRESSES } from '../../lab/vm/hardware.js';
 import type { RunStatus } from '../../src/domain/run/messages.js';
 import { changes } from '../conformance/as-before.js';
 import { claimsOf, play, type Claims, type Stage } from '../conformance/play.js';
-import { entryOf, inTrialInitramfs, scenarios, type Scenario } from '../conformance/scenarios.js';
+import { inTrialInitramfs, scenarios, type Scenario } from '../conformance/scenarios.js';
 import { report } from './figures.js';
 import { story } from '../support/provision-run.js';
-import { BootSite } from './rig.js';
+import { BootSite, entries, on } from './rig.js';
 import type { BootRun } from './run.js';
 import { commandLines } from './timeline.js';
 
@@ -88,22 +88,14 @@ describe.concurrent('a machine that really boots', () => {
     report('a newer kernel', upgraded, site.timeline.boots);
     expect(upgraded.outcome, story(upgraded)).toBe('upgraded');
     expect((await site.sh('uname -r')).trim()).toBe(newer);
-    expect(await site.drivers()).toEqual(new Map(GPU_ADDRESSES.map((address) => [address, 'vfio-pci'])));
+    expect(await site.drivers()).toEqual(on('vfio-pci'));
 
     const given = await approvedEnd(await site.beginDay2('decommission'), 'decommission');
     report('decommission', given, site.timeline.boots);
     expect(given.outcome, story(given)).toBe('decommissioned');
-    expect(await site.drivers()).toEqual(new Map(GPU_ADDRESSES.map((address) => [address, NATIVE])));
+    expect(await site.drivers()).toEqual(on(NATIVE));
     expect((await site.sh('uname -r')).trim()).toBe(newer);
-    expect(site.timeline.boots.map(({ commandLine }) => entryOf(commandLine))).toEqual([
-      'default',
-      'trial',
-      'trial',
-      'known-good',
-      'trial',
-      'trial',
-      'default',
-    ]);
+    expect(entries(site)).toEqual(['default', 'trial', 'trial', 'known-good', 'trial', 'trial', 'default']);
     const left = changes(before, await site.snapshot());
     expect(left.filter((line) => !line.includes(newer) && !line.endsWith(' /boot/grub/grub.cfg'))).toEqual([]);
   });
